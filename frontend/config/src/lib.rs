@@ -1,0 +1,1 @@
+//! The frontend's config.yaml: types, defaults, checks.

@@ -1,0 +1,1 @@
+//! Pure protocol code: SIP and SMS. No sockets, no clock, no randomness.

@@ -1,0 +1,1 @@
+//! The SIP data plane: carries SMS between the IMS core and the backend.

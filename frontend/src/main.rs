@@ -1,0 +1,2 @@
+//! The `smsc-frontend` binary.
+fn main() {}

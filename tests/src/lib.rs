@@ -1,0 +1,1 @@
+//! Fakes, peers, scenarios and benches; nothing here ships.
