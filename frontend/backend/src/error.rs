@@ -10,7 +10,7 @@ pub enum ErrorClass {
     Refused,
     /// The backend asks to come back later (429, 5xx).
     Busy,
-    /// No answer within the time limit: the outcome is not known.
+    /// No answer within the time limit, or 408: the outcome is not known.
     Timeout,
     /// No connection, a broken one, or an open circuit breaker.
     Unreachable,

@@ -4,6 +4,7 @@
 //! The frontend sees only [`Backend`] and cannot tell them apart.
 
 mod error;
+pub mod rest;
 pub mod types;
 
 use std::future::Future;
