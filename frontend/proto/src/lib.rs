@@ -1,1 +1,3 @@
 //! Pure protocol code: SIP and SMS. No sockets, no clock, no randomness.
+
+pub mod sip;

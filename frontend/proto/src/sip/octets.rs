@@ -1,0 +1,74 @@
+//! Small facts about octets that reader and writer share.
+
+/// Whether `octet` may stand in a token (RFC 3261 §25.1).
+pub(super) fn is_token(octet: u8) -> bool {
+    TOKEN[usize::from(octet)]
+}
+
+/// Whether `octet` is a space or a tab.
+pub(super) fn is_blank(octet: u8) -> bool {
+    octet == b' ' || octet == b'\t'
+}
+
+/// `octets` without blanks at either end.
+pub(super) fn trim(octets: &[u8]) -> &[u8] {
+    let start = octets.iter().position(|&octet| !is_blank(octet)).unwrap_or(octets.len());
+    let end = octets.iter().rposition(|&octet| !is_blank(octet)).map_or(start, |last| last + 1);
+    &octets[start..end]
+}
+
+/// `text` without blanks at either end.
+pub(super) fn trim_str(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// The number written in `digits`: None unless they are all digits; [`u32::MAX`] if it is larger than that, which
+/// is how RFC 4475 §3.1.2.4 lets an overlarge interval be read.
+pub(super) fn saturating_number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u32, |number, octet| {
+        octet.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add(u32::from(octet - b'0')))
+    })
+}
+
+/// Appends a header value or similar, with a space in place of each CR, LF and NUL, so that no value can end its
+/// line early.
+pub(super) fn push_line_safe(out: &mut Vec<u8>, value: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(value);
+    for octet in &mut out[start..] {
+        if matches!(octet, b'\r' | b'\n' | 0) {
+            *octet = b' ';
+        }
+    }
+}
+
+/// Appends a decimal number.
+pub(super) fn push_number(out: &mut Vec<u8>, mut number: usize) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+static TOKEN: [bool; 256] = token_table();
+
+const fn token_table() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = (octet as u8).is_ascii_alphanumeric()
+            || matches!(octet as u8, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        octet += 1;
+    }
+    table
+}

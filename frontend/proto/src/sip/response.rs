@@ -1,0 +1,222 @@
+//! Writing responses.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use super::header::Header;
+use super::list::elements;
+use super::message::Message;
+use super::octets::push_number;
+use super::params::segments;
+use super::request::{push_body, push_header};
+use super::status::reason_phrase;
+use super::via::Via;
+
+/// A response under construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    /// Begins the response to `request`, which came from `source`.
+    ///
+    /// Via, From, To, Call-ID and CSeq are copied (RFC 3261 §8.2.6.2). The topmost Via gets `received` if its host is
+    /// not the source address (§18.2.1), and `received` and `rport` if it asked with `rport` (RFC 3581 §4). To gets
+    /// `to_tag` unless it has a tag, `to_tag` is empty, or the status is 100.
+    pub fn to(request: &Message, source: SocketAddr, status: u16, to_tag: &str) -> Response {
+        let mut head = Vec::with_capacity(512);
+        head.extend_from_slice(b"SIP/2.0 ");
+        push_number(&mut head, status.into());
+        head.push(b' ');
+        head.extend_from_slice(reason_phrase(status).as_bytes());
+        head.extend_from_slice(b"\r\n");
+        push_vias(&mut head, request, source);
+        copy(&mut head, request, Header::From);
+        push_to(&mut head, request, if status == 100 { "" } else { to_tag });
+        copy(&mut head, request, Header::CallId);
+        copy(&mut head, request, Header::CSeq);
+        Response { status, head, body: Vec::new() }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Adds a header line.
+    #[must_use]
+    pub fn header(self, name: Header, value: &str) -> Response {
+        self.header_named(name.as_str(), value)
+    }
+
+    /// Adds a header line by name. A CR, LF or NUL in the value becomes a space.
+    #[must_use]
+    pub fn header_named(mut self, name: &str, value: &str) -> Response {
+        push_header(&mut self.head, name, value.as_bytes());
+        self
+    }
+
+    /// Sets the body and adds its Content-Type.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, octets: &[u8]) -> Response {
+        push_header(&mut self.head, Header::ContentType.as_str(), content_type.as_bytes());
+        self.body = octets.to_vec();
+        self
+    }
+
+    /// The response as octets.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.head.len() + self.body.len() + 32);
+        out.extend_from_slice(&self.head);
+        push_body(&mut out, &self.body);
+        out.into()
+    }
+}
+
+fn copy(head: &mut Vec<u8>, request: &Message, header: Header) {
+    if let Some(value) = request.header_octets(header).next() {
+        push_header(head, header.as_str(), value);
+    }
+}
+
+fn push_to(head: &mut Vec<u8>, request: &Message, tag: &str) {
+    let Some(value) = request.header_octets(Header::To).next() else { return };
+    let tagged = match request.to() {
+        Ok(to) => to.params.contains("tag"),
+        // What cannot be read goes back as it came.
+        Err(_) => true,
+    };
+    if tagged || tag.is_empty() {
+        push_header(head, Header::To.as_str(), value);
+    } else {
+        push_header(head, Header::To.as_str(), &[value, b";tag=", tag.as_bytes()].concat());
+    }
+}
+
+fn push_vias(head: &mut Vec<u8>, request: &Message, source: SocketAddr) {
+    let mut lines = request.header_octets(Header::Via);
+    if let Some(first) = lines.next() {
+        let top = elements(first).next().unwrap_or_default();
+        match std::str::from_utf8(top).ok().and_then(|top| stamped(top, source)) {
+            Some(stamped) => {
+                // `top` was trimmed at its front only of blanks the line did not have, so it is a prefix of the line.
+                let others = first.get(top.len()..).unwrap_or_default();
+                push_header(head, Header::Via.as_str(), &[stamped.as_bytes(), others].concat());
+            }
+            None => push_header(head, Header::Via.as_str(), first),
+        }
+    }
+    for line in lines {
+        push_header(head, Header::Via.as_str(), line);
+    }
+}
+
+/// The topmost Via with `received` and `rport` as they must be; None if it cannot be read.
+fn stamped(top: &str, source: SocketAddr) -> Option<String> {
+    let via = Via::parse(top).ok()?;
+    let address = source.ip().to_canonical();
+    let asked = via.rport().is_some();
+    let same = via.host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical() == address);
+    if same && !asked && via.params.get("received").is_none() {
+        return Some(top.to_owned());
+    }
+    let mut parts = segments(top);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let name = part.split('=').next().unwrap_or_default().trim_end_matches([' ', '\t']);
+        // Only the receiver may say where a request came from, so what the sender claims is replaced.
+        if name.eq_ignore_ascii_case("received") {
+            continue;
+        }
+        out.push(';');
+        if name.eq_ignore_ascii_case("rport") {
+            out.push_str(&format!("rport={}", source.port()));
+        } else {
+            out.push_str(part);
+        }
+    }
+    if asked || !same {
+        out.push_str(&format!(";received={address}"));
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(via: &str, to: &str) -> Message {
+        let text = format!(
+            "MESSAGE sip:a@b SIP/2.0\r\nVia: {via}\r\nv: SIP/2.0/UDP p2;branch=z9hG4bKb\r\nf: <sip:f@x>;tag=f\r\n\
+             t: {to}\r\ni: c@x\r\nCSeq: 7 MESSAGE\r\nl: 0\r\n\r\n"
+        );
+        Message::parse(text.into()).unwrap()
+    }
+
+    fn top_via(via: &str, source: &str) -> String {
+        let response = Response::to(&request(via, "<sip:t@x>"), source.parse().unwrap(), 200, "t").to_bytes();
+        Message::parse(response).unwrap().header(Header::Via).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_response_copies_what_identifies_the_request() {
+        let request = request("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa", "<sip:t@x>");
+        let response = Response::to(&request, "192.0.2.1:5060".parse().unwrap(), 202, "mine")
+            .header(Header::Server, "smsc")
+            .body("text/plain", b"hi");
+        assert_eq!(
+            response.to_bytes(),
+            "SIP/2.0 202 Accepted\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n\
+             Via: SIP/2.0/UDP p2;branch=z9hG4bKb\r\nFrom: <sip:f@x>;tag=f\r\nTo: <sip:t@x>;tag=mine\r\n\
+             Call-ID: c@x\r\nCSeq: 7 MESSAGE\r\nServer: smsc\r\nContent-Type: text/plain\r\n\
+             Content-Length: 2\r\n\r\nhi"
+        );
+        assert_eq!(response.status(), 202);
+    }
+
+    #[test]
+    fn a_to_tag_is_added_only_where_there_is_none() {
+        let source = "192.0.2.1:5060".parse().unwrap();
+        let tagged = |to, status, tag| {
+            let response =
+                Response::to(&request("SIP/2.0/UDP 192.0.2.1", to), source, status, tag).to_bytes();
+            Message::parse(response).unwrap().header(Header::To).unwrap().to_owned()
+        };
+        assert_eq!(tagged("<sip:t@x>;tag=theirs", 200, "mine"), "<sip:t@x>;tag=theirs");
+        assert_eq!(tagged("sip:t@x", 200, "mine"), "sip:t@x;tag=mine");
+        assert_eq!(tagged("<sip:t@x>", 100, "mine"), "<sip:t@x>");
+        assert_eq!(tagged("\"open <sip:t@x>", 400, "mine"), "\"open <sip:t@x>");
+    }
+
+    #[test]
+    fn the_top_via_says_where_the_request_came_from() {
+        for (via, source, expected) in [
+            ("SIP/2.0/UDP 192.0.2.1;branch=a", "192.0.2.1:9", "SIP/2.0/UDP 192.0.2.1;branch=a"),
+            ("SIP/2.0/UDP 192.0.2.1;branch=a", "[::ffff:192.0.2.1]:9", "SIP/2.0/UDP 192.0.2.1;branch=a"),
+            ("SIP/2.0/UDP host;branch=a", "192.0.2.1:9", "SIP/2.0/UDP host;branch=a;received=192.0.2.1"),
+            (
+                "SIP/2.0/UDP 192.0.2.1;rport;branch=a",
+                "192.0.2.1:9",
+                "SIP/2.0/UDP 192.0.2.1;rport=9;branch=a;received=192.0.2.1",
+            ),
+            (
+                "SIP/2.0/UDP host;received=203.0.113.9;branch=a",
+                "192.0.2.1:9",
+                "SIP/2.0/UDP host;branch=a;received=192.0.2.1",
+            ),
+            ("SIP/2.0/TCP [2001:DB8::1]:5060", "[2001:db8::1]:9", "SIP/2.0/TCP [2001:DB8::1]:5060"),
+            (
+                "SIP/2.0/TCP h, SIP/2.0/UDP z",
+                "192.0.2.1:9",
+                "SIP/2.0/TCP h;received=192.0.2.1, SIP/2.0/UDP z",
+            ),
+            ("broken", "192.0.2.1:9", "broken"),
+        ] {
+            assert_eq!(top_via(via, source), expected);
+        }
+    }
+}
