@@ -1,0 +1,150 @@
+//! The non-INVITE client transaction (RFC 3261 §17.1.2), one state machine without its table and queues.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::Timers;
+use crate::sip::Transport;
+
+/// A client transaction from its first transmission to its end.
+pub(super) struct Client {
+    addr: SocketAddr,
+    state: State,
+}
+
+/// The states of RFC 3261 figure 6. Terminated is the absence of a transaction.
+enum State {
+    Trying(Sending),
+    Proceeding(Sending),
+    /// Only on UDP, as timer K is zero on TCP.
+    Completed,
+}
+
+/// What an unanswered request needs, which depends on its transport: only UDP repeats, only TCP can fall back.
+enum Sending {
+    Udp { request: Bytes, timer_e: TimerE },
+    Tcp { fallback: Option<Bytes> },
+}
+
+#[derive(Clone, Copy)]
+struct TimerE {
+    due: Instant,
+    interval: Duration,
+}
+
+/// How a request is sent.
+pub(super) enum Way {
+    /// Over UDP, to be repeated.
+    Udp(Bytes),
+    /// Over TCP; `fallback` is the same request with the Via for UDP, if only its size chose TCP.
+    Tcp { fallback: Option<Bytes> },
+}
+
+/// What a response means to the transaction.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Heard {
+    /// Nothing to tell the user: provisional, or a repetition.
+    Absorbed,
+    /// The final response; timer K starts.
+    FinalThenK,
+    /// The final response; the transaction ends now.
+    FinalThenGone,
+}
+
+/// What follows from a transport failure.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Failed {
+    /// The final response is here already: nothing.
+    Ignored,
+    /// Send this over UDP; timer E was started.
+    FallBack { request: Bytes, timer_e: Instant },
+    /// The transaction ends with an error.
+    Gone,
+}
+
+impl Client {
+    pub(super) fn new(now: Instant, timers: &Timers, addr: SocketAddr, way: Way) -> Self {
+        let sending = match way {
+            Way::Udp(request) => Sending::udp(now, timers, request),
+            Way::Tcp { fallback } => Sending::Tcp { fallback },
+        };
+        Self { addr, state: State::Trying(sending) }
+    }
+
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The transport in use while an answer is awaited.
+    pub(super) fn awaiting(&self) -> Option<Transport> {
+        match self.sending()? {
+            Sending::Udp { .. } => Some(Transport::Udp),
+            Sending::Tcp { .. } => Some(Transport::Tcp),
+        }
+    }
+
+    /// When timer E is due, if it runs.
+    pub(super) fn timer_e(&self) -> Option<Instant> {
+        match self.sending()? {
+            Sending::Udp { timer_e, .. } => Some(timer_e.due),
+            Sending::Tcp { .. } => None,
+        }
+    }
+
+    /// Takes the status of a response that matched.
+    pub(super) fn respond(&mut self, status: u16) -> Heard {
+        match std::mem::replace(&mut self.state, State::Completed) {
+            State::Completed => Heard::Absorbed,
+            State::Trying(sending) | State::Proceeding(sending) if status < 200 => {
+                self.state = State::Proceeding(sending);
+                Heard::Absorbed
+            }
+            State::Trying(Sending::Udp { .. }) | State::Proceeding(Sending::Udp { .. }) => Heard::FinalThenK,
+            State::Trying(Sending::Tcp { .. }) | State::Proceeding(Sending::Tcp { .. }) => {
+                Heard::FinalThenGone
+            }
+        }
+    }
+
+    /// Timer E fired: restarts it and returns what to send again, and when it is due next.
+    pub(super) fn repeat(&mut self, now: Instant, timers: &Timers) -> Option<(Bytes, Instant)> {
+        let (sending, trying) = match &mut self.state {
+            State::Trying(sending) => (sending, true),
+            State::Proceeding(sending) => (sending, false),
+            State::Completed => return None,
+        };
+        let Sending::Udp { request, timer_e } = sending else { return None };
+        let interval = if trying { timers.next_e(timer_e.interval) } else { timers.t2 };
+        *timer_e = TimerE { due: now + interval, interval };
+        Some((request.clone(), timer_e.due))
+    }
+
+    /// The request could not be sent.
+    pub(super) fn unsent(&mut self, now: Instant, timers: &Timers) -> Failed {
+        match &mut self.state {
+            State::Completed => Failed::Ignored,
+            State::Trying(sending) => {
+                let Sending::Tcp { fallback: Some(request) } = sending else { return Failed::Gone };
+                let request = std::mem::take(request);
+                *sending = Sending::udp(now, timers, request.clone());
+                Failed::FallBack { request, timer_e: now + timers.t1 }
+            }
+            State::Proceeding(_) => Failed::Gone,
+        }
+    }
+
+    fn sending(&self) -> Option<&Sending> {
+        match &self.state {
+            State::Trying(sending) | State::Proceeding(sending) => Some(sending),
+            State::Completed => None,
+        }
+    }
+}
+
+impl Sending {
+    fn udp(now: Instant, timers: &Timers, request: Bytes) -> Self {
+        Self::Udp { request, timer_e: TimerE { due: now + timers.t1, interval: timers.t1 } }
+    }
+}
