@@ -1,0 +1,414 @@
+//! Values with a syntax of their own: listeners, networks, addresses, URLs, report URIs.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names;
+
+/// Where the backend is: a base URL, or the store inside this process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ApiBaseUrl {
+    /// `embedded`: the store runs in this process.
+    Embedded,
+    /// An http or https URL without a slash at its end.
+    Url(String),
+}
+
+impl FromStr for ApiBaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "embedded" {
+            return Ok(Self::Embedded);
+        }
+        names::http_url(text).map_err(|reason| format!("{reason}, or `embedded`"))?;
+        Ok(Self::Url(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for ApiBaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("embedded"),
+            Self::Url(url) => f.write_str(url),
+        }
+    }
+}
+
+/// A transport SIP is listened for on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// UDP (RFC 3261 §18).
+    Udp,
+    /// TCP (RFC 3261 §18).
+    Tcp,
+}
+
+impl Transport {
+    /// `udp` or `tcp`, as the file has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// One SIP listener, written `udp:127.0.0.1:5060` or `tcp:[::]:5060`. Port 0 takes any free port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Listen {
+    /// The transport.
+    pub transport: Transport,
+    /// The local address.
+    pub address: SocketAddr,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is not a listener; write for example udp:0.0.0.0:5060 or tcp:[::]:5060");
+        let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
+        let transport = match transport {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            _ => return Err(wrong()),
+        };
+        Ok(Self { transport, address: address.parse().map_err(|_| wrong())? })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.transport.as_str(), self.address)
+    }
+}
+
+/// An address or a block of addresses, written `192.0.2.1`, `10.0.0.0/8` or `2001:db8::/32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// The block of one address.
+    pub fn host(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Whether `address` lies in this block. An IPv4-mapped IPv6 address counts as its IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        masked(address.to_canonical(), self.prefix) == Some(self.address)
+            && address.to_canonical().is_ipv4() == self.address.is_ipv4()
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is not an address or CIDR block; write for example 192.0.2.1 or 10.0.0.0/8");
+        let (address, prefix) =
+            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let Some(prefix) = prefix else { return Ok(Self::host(address)) };
+        let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
+        if address.to_canonical() != address {
+            return Err(format!("`{text}` is an IPv4 block in IPv6 clothes; write it as IPv4"));
+        }
+        let network = masked(address, prefix).ok_or_else(wrong)?;
+        if network != address {
+            return Err(format!("`{text}` has host bits set; write {network}/{prefix}"));
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::host(self.address) {
+            return write!(f, "{}", self.address);
+        }
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// The first `prefix` bits of an address; `None` if the family has fewer bits.
+fn masked(address: IpAddr, prefix: u8) -> Option<IpAddr> {
+    let prefix = u32::from(prefix);
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0);
+            Some(IpAddr::V4((v4.to_bits() & mask).into()))
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128_u32.checked_sub(prefix)?).unwrap_or(0);
+            Some(IpAddr::V6((v6.to_bits() & mask).into()))
+        }
+    }
+}
+
+/// Where the address that goes into Via and Contact comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AdvertiseAddress {
+    /// An address (IPv6 without brackets) or host name.
+    Literal(String),
+    /// `env:NAME`: the environment variable of that name holds it.
+    Env(String),
+    /// `interface:NAME`: the first address of that network interface.
+    Interface(String),
+}
+
+impl FromStr for AdvertiseAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix("env:") {
+            let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            return match letters && name.starts_with(|c: char| !c.is_ascii_digit()) {
+                true => Ok(Self::Env(name.to_owned())),
+                false => Err(format!("`{name}` is not the name of an environment variable")),
+            };
+        }
+        if let Some(name) = text.strip_prefix("interface:") {
+            let proper =
+                (1..=15).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+            return match proper {
+                true => Ok(Self::Interface(name.to_owned())),
+                false => Err(format!("`{name}` is not the name of a network interface (1 to 15 characters)")),
+            };
+        }
+        names::host(text)
+            .map_err(|reason| format!("{reason}; an address, a host name, env:NAME or interface:NAME"))?;
+        Ok(Self::Literal(text.trim_matches(['[', ']']).to_owned()))
+    }
+}
+
+impl fmt::Display for AdvertiseAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(address) => f.write_str(address),
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::Interface(name) => write!(f, "interface:{name}"),
+        }
+    }
+}
+
+/// The URI handsets send their reports to: what MT requests carry in From and P-Asserted-Identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ReportUri {
+    /// A SIP or tel URI: the provisioned PSI, the same on every pod.
+    Fixed(String),
+    /// `pod`: one user part per ordinal. Needs a wildcard PSI in the HSS.
+    Pod,
+    /// `message`: the token in the user part. Needs a wildcard PSI in the HSS.
+    Message,
+}
+
+impl FromStr for ReportUri {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "pod" => Ok(Self::Pod),
+            "message" => Ok(Self::Message),
+            uri => match names::sip_or_tel_uri(uri) {
+                Ok(()) => Ok(Self::Fixed(uri.to_owned())),
+                Err(reason) => Err(format!("{reason}, or `pod`, or `message`")),
+            },
+        }
+    }
+}
+
+impl fmt::Display for ReportUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(uri) => f.write_str(uri),
+            Self::Pod => f.write_str("pod"),
+            Self::Message => f.write_str("message"),
+        }
+    }
+}
+
+/// serde goes through text; one line per type keeps `try_from` and `into` in step.
+macro_rules! as_text {
+    ($($name:ident),+) => {$(
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    )+};
+}
+
+as_text!(ApiBaseUrl, Listen, Network, AdvertiseAddress, ReportUri);
+
+/// Telephone digits. YAML reads `+44...` and `0044...` as numbers and drops what matters, so quotes are required.
+pub(crate) mod digits {
+    use std::fmt;
+
+    use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+    struct DigitsVisitor;
+
+    impl Visitor<'_> for DigitsVisitor {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number in quotes, such as \"+447700900123\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+            Err(E::custom(format!(
+                "put the number in quotes: \"{number}\" (YAML drops a plus or zeros without them)"
+            )))
+        }
+    }
+
+    struct Digits(String);
+
+    impl<'de> Deserialize<'de> for Digits {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserialize(deserializer).map(Self)
+        }
+    }
+
+    /// For `#[serde(deserialize_with)]`.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(DigitsVisitor)
+    }
+
+    /// For `#[serde(deserialize_with)]`; null is absent.
+    pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(Option::<Digits>::deserialize(deserializer)?.map(|digits| digits.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_network_contains_its_addresses_only() {
+        for (network, address, inside) in [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("2001:db8::/32", "2001:db8:1::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::/0", "192.0.2.1", false),
+            ("192.0.2.0/24", "::ffff:192.0.2.7", true),
+        ] {
+            let parsed: Network = network.parse().expect(network);
+            assert_eq!(parsed.contains(ip(address)), inside, "{network} {address}");
+        }
+    }
+
+    #[test]
+    fn bad_networks_are_refused_with_the_reason() {
+        for (text, reason) in [
+            ("10.0.0.1/8", "has host bits set; write 10.0.0.0/8"),
+            ("10.0.0.0/33", "is not an address or CIDR block"),
+            ("10.0.0.0/", "is not an address or CIDR block"),
+            ("::/129", "is not an address or CIDR block"),
+            ("::ffff:10.0.0.0/104", "write it as IPv4"),
+            ("scscf.example.org", "is not an address or CIDR block"),
+        ] {
+            let error = text.parse::<Network>().expect_err(text);
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn texts_come_back_as_they_were() {
+        fn same<T: FromStr<Err = String> + fmt::Display>(texts: &[&str]) {
+            for text in texts {
+                assert_eq!(text.parse::<T>().map(|value| value.to_string()), Ok((*text).to_owned()));
+            }
+        }
+        same::<Listen>(&["udp:0.0.0.0:5060", "tcp:[::1]:0"]);
+        same::<Network>(&["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"]);
+        same::<AdvertiseAddress>(&[
+            "192.0.2.1",
+            "2001:db8::1",
+            "smsc.example.org",
+            "env:POD_IP",
+            "interface:eth0",
+        ]);
+        same::<ApiBaseUrl>(&["embedded", "https://10.5.198.200:8443", "http://localhost:8080/base"]);
+        same::<ReportUri>(&["pod", "message", "sip:smsc@example.org", "tel:+447700900123"]);
+    }
+
+    #[test]
+    fn wrong_texts_are_refused() {
+        for text in ["0.0.0.0:5060", "tls:0.0.0.0:5061", "udp:0.0.0.0", "udp:localhost:5060", "5060", ""] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+        for text in [
+            "env:",
+            "env:1A",
+            "env:A B",
+            "interface:",
+            "interface:a/b",
+            "interface:0123456789abcdef",
+            "a b",
+            "",
+        ] {
+            assert!(text.parse::<AdvertiseAddress>().is_err(), "{text}");
+        }
+        for text in ["Embedded", "localhost:8080", ""] {
+            assert!(text.parse::<ApiBaseUrl>().is_err(), "{text}");
+        }
+        for text in ["pods", "smsc@example.org", ""] {
+            assert!(text.parse::<ReportUri>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_network_contains_its_own_address(bits: u32, prefix in 0_u8..=32) {
+            let network = masked(IpAddr::V4(bits.into()), prefix).expect("a prefix of IPv4");
+            let parsed: Network = format!("{network}/{prefix}").parse().expect("host bits are clear");
+            prop_assert!(parsed.contains(IpAddr::V4(bits.into())));
+            prop_assert_eq!(parsed.to_string().parse::<Network>(), Ok(parsed));
+        }
+
+        #[test]
+        fn no_text_makes_a_reader_panic(text in ".*") {
+            let _ = (text.parse::<Listen>(), text.parse::<Network>(), text.parse::<AdvertiseAddress>());
+            let _ = (text.parse::<ApiBaseUrl>(), text.parse::<ReportUri>());
+        }
+    }
+}
