@@ -1,3 +1,4 @@
 //! Pure protocol code: SIP and SMS. No sockets, no clock, no randomness.
 
 pub mod sip;
+pub mod sms;

@@ -1,0 +1,160 @@
+//! The user data header (TS 23.040 §9.2.3.24): information elements behind TP-UDHL.
+
+/// Concatenated short messages, 8-bit reference (§9.2.3.24.1).
+pub(crate) const CONCATENATION_8: u8 = 0x00;
+/// Application ports, 8-bit (§9.2.3.24.3).
+const PORTS_8: u8 = 0x04;
+/// Application ports, 16-bit (§9.2.3.24.4).
+const PORTS_16: u8 = 0x05;
+/// Concatenated short messages, 16-bit reference (§9.2.3.24.8).
+pub(crate) const CONCATENATION_16: u8 = 0x08;
+
+/// One information element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element<'a> {
+    /// The identifier.
+    pub id: u8,
+    /// The data behind the length.
+    pub data: &'a [u8],
+}
+
+/// The part of a long message that this one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Concatenation {
+    /// The reference that all parts share; 8 bits unless `wide`.
+    pub reference: u16,
+    /// Number of parts, 1 to 255.
+    pub total: u8,
+    /// Which part this is, 1 to `total`.
+    pub sequence: u8,
+    /// Whether the reference has 16 bits.
+    pub wide: bool,
+}
+
+/// Application ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ports {
+    /// The receiver's port.
+    pub destination: u16,
+    /// The sender's port.
+    pub source: u16,
+}
+
+/// The elements of a header, in their order; unknown ones too.
+///
+/// The iterator ends before an element that runs past the end of the header.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Elements<'a> {
+    /// Reads the elements of a header given without TP-UDHL.
+    #[must_use]
+    pub fn new(header: &'a [u8]) -> Elements<'a> {
+        Elements { rest: header }
+    }
+
+    /// Returns whether the elements fill the header exactly; if not, all of it is ignored (§9.2.3.24).
+    #[must_use]
+    pub fn are_sound(&self) -> bool {
+        let mut elements = self.clone();
+        elements.by_ref().for_each(drop);
+        elements.rest.is_empty()
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Element<'a>;
+
+    fn next(&mut self) -> Option<Element<'a>> {
+        let [id, length, rest @ ..] = self.rest else { return None };
+        let (data, rest) = rest.split_at_checked(usize::from(*length))?;
+        self.rest = rest;
+        Some(Element { id: *id, data })
+    }
+}
+
+impl Element<'_> {
+    /// Reads a concatenation element; one that contradicts itself is ignored (§9.2.3.24.1).
+    #[must_use]
+    pub fn concatenation(&self) -> Option<Concatenation> {
+        let (reference, total, sequence, wide) = match (self.id, self.data) {
+            (CONCATENATION_8, &[reference, total, sequence]) => (reference.into(), total, sequence, false),
+            (CONCATENATION_16, &[high, low, total, sequence]) => {
+                (u16::from_be_bytes([high, low]), total, sequence, true)
+            }
+            _ => return None,
+        };
+        (sequence >= 1 && sequence <= total).then_some(Concatenation { reference, total, sequence, wide })
+    }
+
+    /// Reads a port element.
+    #[must_use]
+    pub fn ports(&self) -> Option<Ports> {
+        match (self.id, self.data) {
+            (PORTS_8, &[destination, source]) => {
+                Some(Ports { destination: destination.into(), source: source.into() })
+            }
+            (PORTS_16, &[d1, d2, s1, s2]) => Some(Ports {
+                destination: u16::from_be_bytes([d1, d2]),
+                source: u16::from_be_bytes([s1, s2]),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Concatenation {
+    /// Returns the element as it stands in a header.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let [high, low] = self.reference.to_be_bytes();
+        if self.wide {
+            out.extend_from_slice(&[CONCATENATION_16, 4, high, low, self.total, self.sequence]);
+        } else {
+            out.extend_from_slice(&[CONCATENATION_8, 3, low, self.total, self.sequence]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_elements_are_typed_and_unknown_ones_are_kept() {
+        let header =
+            [0x00, 0x03, 0x88, 0x03, 0x02, 0x70, 0x00, 0x05, 0x04, 0x0b, 0x84, 0x23, 0xf0, 0x99, 0x01, 0xff];
+        let elements: Vec<Element<'_>> = Elements::new(&header).collect();
+        assert_eq!(
+            elements,
+            [
+                Element { id: 0x00, data: &[0x88, 0x03, 0x02] },
+                Element { id: 0x70, data: &[] },
+                Element { id: 0x05, data: &[0x0b, 0x84, 0x23, 0xf0] },
+                Element { id: 0x99, data: &[0xff] },
+            ]
+        );
+        assert_eq!(
+            elements[0].concatenation(),
+            Some(Concatenation { reference: 0x88, total: 3, sequence: 2, wide: false })
+        );
+        assert_eq!(elements[2].ports(), Some(Ports { destination: 2948, source: 9200 }));
+        assert!(Elements::new(&header).are_sound());
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_is_ignored() {
+        for data in [[1, 2, 0], [1, 2, 3], [1, 0, 0]] {
+            assert_eq!(Element { id: 0, data: &data }.concatenation(), None);
+        }
+        assert_eq!(Element { id: 8, data: &[1, 2, 3] }.concatenation(), None);
+    }
+
+    #[test]
+    fn a_header_with_octets_left_over_is_not_sound() {
+        assert!(!Elements::new(&[0x00, 0x03, 0x11, 0x02, 0x01, 0x7f]).are_sound());
+        assert!(!Elements::new(&[0x00, 0x04, 0x11, 0x02, 0x01]).are_sound());
+        assert!(Elements::new(&[]).are_sound());
+    }
+}

@@ -1,0 +1,165 @@
+//! TP-VP, the validity period (TS 23.040 §9.2.3.12).
+
+use super::error::DecodeError;
+use super::reader::{Field, Reader};
+use super::timestamp::Timestamp;
+
+const TP_VP: Field = Field::new("TP-VP", "TS 23.040 §9.2.3.12");
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const WEEK: u64 = 7 * DAY;
+
+/// How long the service centre may keep trying, in one of three formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// Counted from the submission, in steps of 5 minutes to weeks (§9.2.3.12.1).
+    Relative(u8),
+    /// The moment of expiry (§9.2.3.12.2).
+    Absolute(Timestamp),
+    /// The enhanced format, as it is on the wire (§9.2.3.12.3).
+    Enhanced([u8; 7]),
+}
+
+impl Validity {
+    /// Returns the shortest relative period that is not shorter than `seconds`; 63 weeks is the longest.
+    #[must_use]
+    pub fn relative_from_seconds(seconds: u64) -> Validity {
+        let octet = if seconds <= 12 * HOUR {
+            seconds.div_ceil(5 * MINUTE).max(1) - 1
+        } else if seconds <= 24 * HOUR {
+            143 + (seconds - 12 * HOUR).div_ceil(30 * MINUTE)
+        } else if seconds <= 30 * DAY {
+            166 + seconds.div_ceil(DAY)
+        } else {
+            192 + seconds.div_ceil(WEEK).min(63)
+        };
+        Validity::Relative(octet as u8)
+    }
+
+    /// Returns the seconds from `now` (seconds since 1970, UTC) to the expiry; 0 if it has passed.
+    ///
+    /// Nothing comes back if the field says no time: no date, no period, or a reserved format.
+    #[must_use]
+    pub fn seconds(&self, now: i64) -> Option<u64> {
+        match self {
+            Validity::Relative(octet) => Some(relative_seconds(*octet)),
+            Validity::Absolute(time) => Some(u64::try_from(time.to_unix()?.saturating_sub(now)).unwrap_or(0)),
+            Validity::Enhanced(octets) => enhanced_seconds(octets),
+        }
+    }
+
+    /// Returns whether one attempt is asked for and no more (bit 6 of the enhanced format).
+    #[must_use]
+    pub fn single_shot(&self) -> bool {
+        matches!(self, Validity::Enhanced(octets) if octets[0] & 0x40 != 0)
+    }
+
+    /// Reads the field that TP-VPF announces in bits 4 and 3 of the first octet.
+    pub(crate) fn decode(format: u8, reader: &mut Reader<'_>) -> Result<Option<Validity>, DecodeError> {
+        Ok(match format & 0x18 {
+            0x10 => Some(Validity::Relative(reader.octet(TP_VP)?)),
+            0x08 => Some(Validity::Enhanced(reader.array(TP_VP)?)),
+            0x18 => Some(Validity::Absolute(Timestamp::decode(reader.array(TP_VP)?))),
+            _ => None,
+        })
+    }
+
+    /// Returns TP-VPF in bits 4 and 3.
+    pub(crate) fn format(validity: Option<&Validity>) -> u8 {
+        match validity {
+            None => 0x00,
+            Some(Validity::Relative(_)) => 0x10,
+            Some(Validity::Enhanced(_)) => 0x08,
+            Some(Validity::Absolute(_)) => 0x18,
+        }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Validity::Relative(octet) => out.push(*octet),
+            Validity::Absolute(time) => out.extend_from_slice(&time.encode()),
+            Validity::Enhanced(octets) => out.extend_from_slice(octets),
+        }
+    }
+}
+
+fn relative_seconds(octet: u8) -> u64 {
+    let value = u64::from(octet);
+    match octet {
+        0..=143 => (value + 1) * 5 * MINUTE,
+        144..=167 => 12 * HOUR + (value - 143) * 30 * MINUTE,
+        168..=196 => (value - 166) * DAY,
+        197..=255 => (value - 192) * WEEK,
+    }
+}
+
+fn enhanced_seconds(octets: &[u8; 7]) -> Option<u64> {
+    // Bit 8 says that another functionality octet follows; the period stands behind the last one.
+    let indicators = 1 + octets.iter().position(|octet| octet & 0x80 == 0)?;
+    let digits = |octet: u8| {
+        let (tens, units) = (u64::from(octet & 0x0f), u64::from(octet >> 4));
+        (tens < 10 && units < 10).then_some(tens * 10 + units)
+    };
+    let period = |index: usize| octets.get(indicators + index).copied();
+    match octets[0] & 0x07 {
+        1 => Some(relative_seconds(period(0)?)),
+        2 => period(0).filter(|&seconds| seconds > 0).map(u64::from),
+        3 => Some(digits(period(0)?)? * HOUR + digits(period(1)?)? * MINUTE + digits(period(2)?)?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_periods_grow_by_four_scales() {
+        let table = [
+            (0, 300),
+            (11, 3600),
+            (143, 43_200),
+            (144, 45_000),
+            (167, 86_400),
+            (168, 172_800),
+            (170, 345_600),
+            (196, 2_592_000),
+            (197, 3_024_000),
+            (255, 38_102_400),
+        ];
+        for (octet, seconds) in table {
+            assert_eq!(Validity::Relative(octet).seconds(0), Some(seconds), "{octet}");
+            assert_eq!(Validity::relative_from_seconds(seconds), Validity::Relative(octet), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_period_between_two_steps_is_rounded_up() {
+        for octet in 0..255 {
+            let seconds = relative_seconds(octet) + 1;
+            assert_eq!(Validity::relative_from_seconds(seconds), Validity::Relative(octet + 1));
+        }
+        assert_eq!(Validity::relative_from_seconds(0), Validity::Relative(0));
+        assert_eq!(Validity::relative_from_seconds(u64::MAX), Validity::Relative(255));
+    }
+
+    #[test]
+    fn an_absolute_period_is_counted_from_now() {
+        let validity = Validity::Absolute(Timestamp::from_unix(1_000_000_060, 8));
+        assert_eq!(validity.seconds(1_000_000_000), Some(60));
+        assert_eq!(validity.seconds(1_000_000_061), Some(0));
+    }
+
+    #[test]
+    fn the_enhanced_format_has_three_periods() {
+        assert_eq!(Validity::Enhanced([0x01, 0x0b, 0, 0, 0, 0, 0]).seconds(0), Some(3600));
+        assert_eq!(Validity::Enhanced([0x42, 0x1e, 0, 0, 0, 0, 0]).seconds(0), Some(30));
+        assert_eq!(Validity::Enhanced([0x03, 0x21, 0x43, 0x65, 0, 0, 0]).seconds(0), Some(45_296));
+        assert_eq!(Validity::Enhanced([0x81, 0x00, 0x0b, 0, 0, 0, 0]).seconds(0), Some(3600));
+        for nothing in [[0x00; 7], [0xff; 7], [0x02, 0, 0, 0, 0, 0, 0], [0x04, 1, 0, 0, 0, 0, 0]] {
+            assert_eq!(Validity::Enhanced(nothing).seconds(0), None);
+        }
+        assert!(Validity::Enhanced([0x40, 0, 0, 0, 0, 0, 0]).single_shot());
+    }
+}
