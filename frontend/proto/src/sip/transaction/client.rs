@@ -56,7 +56,7 @@ pub(super) enum Heard {
 /// What follows from a transport failure.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Failed {
-    /// The final response is here already: nothing.
+    /// Nothing: the final response is here already, or the request goes another way by now.
     Ignored,
     /// Send this over UDP; timer E was started.
     FallBack { request: Bytes, timer_e: Instant },
@@ -67,7 +67,7 @@ pub(super) enum Failed {
 impl Client {
     pub(super) fn new(now: Instant, timers: &Timers, addr: SocketAddr, way: Way) -> Self {
         let sending = match way {
-            Way::Udp(request) => Sending::udp(now, timers, request),
+            Way::Udp(request) => Sending::Udp { request, timer_e: TimerE::start(now, timers.t1) },
             Way::Tcp { fallback } => Sending::Tcp { fallback },
         };
         Self { addr, state: State::Trying(sending) }
@@ -117,21 +117,25 @@ impl Client {
         };
         let Sending::Udp { request, timer_e } = sending else { return None };
         let interval = if trying { timers.next_e(timer_e.interval) } else { timers.t2 };
-        *timer_e = TimerE { due: now + interval, interval };
+        *timer_e = TimerE::start(now, interval);
         Some((request.clone(), timer_e.due))
     }
 
-    /// The request could not be sent.
-    pub(super) fn unsent(&mut self, now: Instant, timers: &Timers) -> Failed {
+    /// The request could not be sent over `transport`.
+    pub(super) fn unsent(&mut self, now: Instant, timers: &Timers, transport: Option<Transport>) -> Failed {
+        // Word of a TCP connection may come after the fallback, and then says nothing about UDP.
+        if self.awaiting() != transport {
+            return Failed::Ignored;
+        }
         match &mut self.state {
             State::Completed => Failed::Ignored,
-            State::Trying(sending) => {
-                let Sending::Tcp { fallback: Some(request) } = sending else { return Failed::Gone };
+            State::Trying(Sending::Tcp { fallback: Some(request) }) => {
                 let request = std::mem::take(request);
-                *sending = Sending::udp(now, timers, request.clone());
-                Failed::FallBack { request, timer_e: now + timers.t1 }
+                let timer_e = TimerE::start(now, timers.t1);
+                self.state = State::Trying(Sending::Udp { request: request.clone(), timer_e });
+                Failed::FallBack { request, timer_e: timer_e.due }
             }
-            State::Proceeding(_) => Failed::Gone,
+            State::Trying(_) | State::Proceeding(_) => Failed::Gone,
         }
     }
 
@@ -143,8 +147,12 @@ impl Client {
     }
 }
 
-impl Sending {
-    fn udp(now: Instant, timers: &Timers, request: Bytes) -> Self {
-        Self::Udp { request, timer_e: TimerE { due: now + timers.t1, interval: timers.t1 } }
+impl TimerE {
+    fn start(now: Instant, interval: Duration) -> Self {
+        // An interval of zero would be due again at once, for ever.
+        let interval = interval.max(SHORTEST_INTERVAL);
+        Self { due: now + interval, interval }
     }
 }
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);

@@ -90,3 +90,48 @@ fn unique_branch<'a>(via: &Via<'a>) -> Option<&'a str> {
     let cookie = branch.get(..MAGIC_COOKIE.len())?;
     (cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && branch.len() > MAGIC_COOKIE.len()).then_some(branch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server_key(keys: &Keys, via: &str) -> Key {
+        let text = format!("MESSAGE sip:a@b SIP/2.0\r\nVia: {via}\r\nContent-Length: 0\r\n\r\n");
+        let message = Message::parse(text.into()).unwrap();
+        keys.server(&message, &message.via().unwrap())
+    }
+
+    #[test]
+    fn a_key_depends_on_the_secret_and_on_nothing_else_but_the_message() {
+        let via = "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa";
+        let first = server_key(&Keys::new([1, 2]), via);
+        assert_eq!(server_key(&Keys::new([1, 2]), via), first);
+        for other in [Keys::new([1, 3]), Keys::new([0, 2]), Keys::new([2, 1])] {
+            assert_ne!(server_key(&other, via), first);
+        }
+        assert_ne!(first.0[0], first.0[1], "the halves are independent");
+    }
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        let keys = Keys::new([1, 2]);
+        assert_ne!(keys.client("z9hG4bKab", "c"), keys.client("z9hG4bKa", "bc"));
+        let one = server_key(&keys, "SIP/2.0/UDP 192.0.2.1:1;branch=z9hG4bKa");
+        assert_ne!(one, server_key(&keys, "SIP/2.0/UDP 192.0.2.11;branch=z9hG4bKa"));
+    }
+
+    #[test]
+    fn the_cookie_alone_is_no_unique_branch() {
+        for (branch, unique) in [
+            ("z9hG4bKa", true),
+            ("Z9HG4BKa", true),
+            ("z9hG4bK", false),
+            ("z9hG4b", false),
+            ("1", false),
+            ("z9hG4b\u{e9}a", false),
+        ] {
+            let text = format!("SIP/2.0/UDP 192.0.2.1;branch={branch}");
+            assert_eq!(unique_branch(&Via::parse(&text).unwrap()).is_some(), unique, "{branch}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::client::{Client, Failed, Heard, Way};
 use super::key::{Keys, MAGIC_COOKIE};
+use super::sent_by::{DEFAULT_PORT, SentBy};
 use super::server::{Answered, Server};
 use super::table::{Id, Table};
 use super::timers::{Fifo, Heap};
@@ -92,8 +93,8 @@ impl Transactions {
     /// answer whose connection is gone is sent once more over a new one.
     pub fn handle_transport_error(&mut self, now: Instant, failure: TransportFailure) {
         match failure {
-            TransportFailure::Unsent(Transmit { client: Some(ClientId(id)), to: _, bytes: _ }) => {
-                self.request_unsent(now, id);
+            TransportFailure::Unsent(Transmit { client: Some(ClientId(id)), to, bytes: _ }) => {
+                self.request_unsent(now, id, to);
             }
             TransportFailure::Unsent(Transmit { client: None, to, bytes }) => self.answer_unsent(to, bytes),
             TransportFailure::Lost { transport, addr } => {
@@ -143,7 +144,8 @@ impl Transactions {
     /// Answers a request; `response` is one whole message, whose status line says whether it is final.
     ///
     /// Dropped, and counted, are an answer that comes 64·T1 after the request or later, one after a final answer, and
-    /// 408 to anything but an INVITE (RFC 4320 §4.2).
+    /// what only an INVITE may get: 408, and any provisional response but 100 (RFC 4320 §4.1, §4.2). A 100 over UDP is
+    /// of use 3.5 s after the request and must not go before (§4.1); that is left to the caller.
     pub fn respond(&mut self, now: Instant, id: ServerId, response: Bytes) {
         let ServerId(id) = id;
         let Some(server) = self.servers.get_mut(id) else {
@@ -296,7 +298,7 @@ impl Transactions {
             Transport::Udp => &self.sent_by_udp,
             Transport::Tcp => &self.sent_by_tcp,
         };
-        request.to_bytes(&ViaOut { transport, sent_by: &sent_by.text, branch: &self.branch, alias: false })
+        request.to_bytes(&ViaOut { transport, sent_by: sent_by.as_str(), branch: &self.branch, alias: false })
     }
 
     fn repeat_request(&mut self, now: Instant, id: Id) {
@@ -308,10 +310,14 @@ impl Transactions {
         self.send_request(id, Transport::Udp, addr, request);
     }
 
-    fn request_unsent(&mut self, now: Instant, id: Id) {
+    fn request_unsent(&mut self, now: Instant, id: Id, to: Destination) {
+        let transport = match to {
+            Destination::Connect(Target { transport, .. }) => transport,
+            Destination::Flow(flow) => Some(flow.transport),
+        };
         let Some(client) = self.clients.get_mut(id) else { return };
         let addr = client.addr();
-        match client.unsent(now, &self.timers) {
+        match client.unsent(now, &self.timers, transport) {
             Failed::Ignored => {}
             Failed::FallBack { request, timer_e } => {
                 self.counters.udp_fallbacks += 1;
@@ -383,33 +389,8 @@ fn ends_at(servers: &Table<Server>, due: Instant, id: Id) -> bool {
     servers.get(id).is_some_and(|server| server.ends() == due)
 }
 
-/// Our own sent-by, as written and in parts.
-struct SentBy {
-    text: String,
-    host: String,
-    port: u16,
-}
-
-impl SentBy {
-    fn new(text: String) -> Self {
-        let (host, port) = match text.rsplit_once(':') {
-            // Without brackets a second colon belongs to an IPv6 address, not to a port.
-            Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, port.parse().ok()),
-            _ => (text.as_str(), None),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Self { port: port.unwrap_or(DEFAULT_PORT), host, text }
-    }
-
-    fn is(&self, via: &Via<'_>) -> bool {
-        self.port == via.port.unwrap_or(DEFAULT_PORT) && self.host.eq_ignore_ascii_case(via.host)
-    }
-}
-
 /// Beyond this a request whose path MTU is not known goes over TCP (RFC 3261 §18.1.1). In octets.
 const LARGEST_UDP_REQUEST: usize = 1300;
-
-const DEFAULT_PORT: u16 = 5060;
 
 /// The digits in `SIP/2.0 200 OK`.
 const STATUS_AT: std::ops::Range<usize> = 8..11;

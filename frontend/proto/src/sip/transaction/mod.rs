@@ -11,6 +11,8 @@
 //!    until both return `None`. Undrained output is the only thing here that grows without a cap of its own.
 //! 3. **Sleep** until [`poll_timeout`](Transactions::poll_timeout), or until something arrives.
 //!
+//! `now` must never go back. Ids and bytes are cheap to copy; nothing here reads a clock, a socket or randomness.
+//!
 //! # Client transaction (RFC 3261 figure 6)
 //!
 //! ```text
@@ -59,6 +61,7 @@
 mod client;
 mod key;
 mod layer;
+mod sent_by;
 mod server;
 mod table;
 mod timers;
@@ -66,6 +69,7 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -76,7 +80,7 @@ pub use layer::Transactions;
 pub use timers::Timers;
 
 /// What a [`Transactions`] is made with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The protocol timers.
     pub timers: Timers,
@@ -110,6 +114,20 @@ impl Config {
             max_client: 262_144,
             seed,
         }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Shows everything but the seed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { timers, sent_by_udp, sent_by_tcp, max_server, max_client, seed: _ } = self;
+        f.debug_struct("Config")
+            .field("timers", timers)
+            .field("sent_by_udp", sent_by_udp)
+            .field("sent_by_tcp", sent_by_tcp)
+            .field("max_server", max_server)
+            .field("max_client", max_client)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,7 +260,7 @@ pub struct Counters {
     pub udp_fallbacks: u64,
     /// Server transactions that ended without an answer (RFC 4320 §4.2).
     pub unanswered: u64,
-    /// Answers that were not sent: too late, second to a final one, or a 408 (RFC 4320 §4.2).
+    /// Answers that were not sent: too late, second to a final one, or not for this method (RFC 4320 §4).
     pub answers_dropped: u64,
     /// Answers for which neither the flow nor a new connection could be had.
     pub answers_unsent: u64,

@@ -34,7 +34,7 @@ pub(super) enum Answered {
     FinalThenJ,
     /// Send it; the transaction ends now.
     FinalThenGone,
-    /// Do not send it: a final answer went before, or it is a 408 to a request that is no INVITE (RFC 4320 §4.2).
+    /// Do not send it: a final answer went before, or only an INVITE may get it (RFC 4320 §4.1, §4.2).
     Dropped,
 }
 
@@ -73,11 +73,11 @@ impl Server {
             return Answered::Dropped;
         }
         match status {
+            101..200 | 408 if !self.invite => Answered::Dropped,
             ..200 => {
                 self.state = State::Proceeding(answer.clone());
                 Answered::Provisional
             }
-            408 if !self.invite => Answered::Dropped,
             _ => match self.reply_to.transport {
                 Transport::Udp => {
                     self.state = State::Completed(answer.clone());

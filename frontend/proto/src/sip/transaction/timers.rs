@@ -29,12 +29,12 @@ impl Default for Timers {
 impl Timers {
     /// Timer F, the time a client transaction waits for its final response: 64·T1.
     pub fn f(&self) -> Duration {
-        self.t1 * 64
+        self.t1.saturating_mul(64)
     }
 
     /// Timer J, the time a server transaction absorbs repetitions on UDP: 64·T1.
     pub fn j(&self) -> Duration {
-        self.t1 * 64
+        self.t1.saturating_mul(64)
     }
 
     /// Timer K, the time a client transaction absorbs repeated responses on UDP: T4.
@@ -44,7 +44,7 @@ impl Timers {
 
     /// The interval of timer E after `interval` in state Trying: min(2·E, T2).
     pub fn next_e(&self, interval: Duration) -> Duration {
-        (interval * 2).min(self.t2)
+        interval.saturating_mul(2).min(self.t2)
     }
 }
 

@@ -132,6 +132,31 @@ fn a_refused_connection_falls_back_to_udp_once_if_only_the_size_chose_tcp() {
 }
 
 #[test]
+fn word_of_the_tcp_connection_after_the_fallback_is_of_no_interest() {
+    let Sent { start, mut layer, transmit, .. } = sent(None, 1400);
+    for _ in 0..2 {
+        layer.handle_transport_error(start, TransportFailure::Unsent(transmit.clone()));
+    }
+    assert_eq!((transmits(&mut layer).len(), events(&mut layer), layer.open_client()), (1, vec![], 1));
+}
+
+#[test]
+fn timers_of_zero_do_not_spin() {
+    let start = Instant::now();
+    let timers = Timers { t1: Duration::ZERO, t2: Duration::ZERO, t4: Duration::ZERO };
+    let mut layer = Transactions::new(Config { timers, ..config() });
+    let id = layer.request(start, target(None), outgoing("MESSAGE", 0), "u").unwrap();
+    layer.handle_timeout(start);
+    assert_eq!((events(&mut layer), layer.open_client()), (vec![Seen::Timeout(id)], 0));
+
+    let timers = Timers { t2: Duration::ZERO, ..Timers::default() };
+    let mut layer = Transactions::new(Config { timers, ..config() });
+    layer.request(start, target(None), outgoing("MESSAGE", 0), "u").unwrap();
+    layer.handle_timeout(start + secs(1));
+    assert_eq!(transmits(&mut layer).len(), 2);
+}
+
+#[test]
 fn after_the_fallback_timer_f_still_counts_from_the_first_attempt() {
     let Sent { start, mut layer, id, transmit } = sent(None, 1400);
     layer.handle_transport_error(start + secs(10), TransportFailure::Unsent(transmit));
@@ -199,6 +224,15 @@ fn a_response_without_readable_via_or_cseq_is_a_stray() {
     let broken = std::str::from_utf8(&ok).unwrap().replacen("CSeq: 1 MESSAGE", "CSeq: one MESSAGE", 1);
     layer.handle_message(start, udp(PEER), parse(&Bytes::from(broken)));
     assert_eq!(events(&mut layer), [Seen::Stray(200)]);
+}
+
+#[test]
+fn a_configuration_is_shown_without_its_secret() {
+    let shown = format!("{:?}", Config::new("host", [0xdead_beef, 12_345_678]));
+    assert!(
+        shown.contains("host") && !shown.contains("3735928559") && !shown.contains("12345678"),
+        "{shown}"
+    );
 }
 
 #[test]

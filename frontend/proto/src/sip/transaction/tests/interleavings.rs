@@ -85,4 +85,37 @@ proptest! {
         prop_assert_eq!((pair.alice.open_client(), pair.bob.open_server()), (0, 0));
         prop_assert_eq!((pair.alice.poll_timeout(), pair.bob.poll_timeout()), (None, None));
     }
+
+    #[test]
+    fn no_message_that_can_be_parsed_upsets_the_layer(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        response: bool,
+    ) {
+        let start = Instant::now();
+        let mut layer = Transactions::new(config());
+        let id = layer.request(start, target(None), outgoing("MESSAGE", 10), "u").unwrap();
+        let request = parse(&layer.poll_transmit().unwrap().bytes);
+        let original = if response { answer(&request, 200) } else { request.raw().clone() };
+        let mut octets = original.to_vec();
+        for (index, octet) in changes {
+            *index.get_mut(&mut octets) = octet;
+        }
+        let Ok(message) = Message::parse(octets.into()) else { return Ok(()) };
+        layer.handle_message(start, udp(PEER), message);
+        let told = layer.poll_event();
+        match &told {
+            Some(Event::Response { id: of, .. }) => prop_assert_eq!(*of, id),
+            Some(Event::Stray { message, .. }) => prop_assert!(message.status().is_some()),
+            Some(Event::Request { id, message, .. }) => {
+                layer.respond(start, *id, answer(message, 400));
+                prop_assert_eq!(layer.poll_transmit().map(|sent| sent.client), Some(None));
+            }
+            None => {}
+            Some(other) => prop_assert!(false, "{other:?}"),
+        }
+        while let Some(due) = layer.poll_timeout() {
+            layer.handle_timeout(due);
+        }
+        prop_assert_eq!((layer.open_client(), layer.open_server()), (0, 0));
+    }
 }

@@ -219,19 +219,17 @@ fn an_answer_after_64_t1_is_dropped_and_the_request_forgotten() {
 }
 
 #[test]
-fn request_timeout_is_never_sent_but_to_an_invite() {
-    for (method, sent) in [("MESSAGE", 0), ("INVITE", 1)] {
+fn what_only_an_invite_may_get_is_sent_to_nothing_else() {
+    for (method, sent) in [("MESSAGE", 0), ("INVITE", 2)] {
         let (start, mut layer) = layer();
         let message = incoming(method, VIA);
         let id = accept(&mut layer, start, udp(PEER), &message);
+        layer.respond(start, id, reply(&message, 180));
         layer.respond(start, id, reply(&message, 408));
-        assert_eq!(
-            (transmits(&mut layer).len(), layer.counters().answers_dropped),
-            (sent, 1 - sent as u64),
-            "{method}"
-        );
+        assert_eq!(transmits(&mut layer).len(), sent, "{method}");
+        assert_eq!(layer.counters().answers_dropped, 2 - sent as u64);
         layer.handle_message(start + ms(500), udp(PEER), message);
-        assert_eq!(events(&mut layer), [], "repetitions of it are still absorbed");
+        assert_eq!(events(&mut layer), [], "a repetition is still absorbed");
     }
 }
 
