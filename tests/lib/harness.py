@@ -178,6 +178,39 @@ class Frontend:
         return request("GET", f"http://127.0.0.1:{self.admin}/metrics")[1].decode()
 
 
+class FakeBackend:
+    """tests/peers/fake_backend.py: the contract's other side, written by others than the frontend."""
+
+    def __init__(self, case, *options):
+        self.process = case.start("backend", [sys.executable, ROOT / "tests/peers/fake_backend.py", *options])
+        self.case = case
+        said = case.eventually("readiness of the fake backend", lambda: "READY " in self.process.output() and self.process.output())
+        self.url = said.split()[1]
+
+    def control(self, method, name, body=None):
+        status, answer = request(method, f"{self.url}/_control/{name}", body)
+        if status >= 300:
+            self.case.fail(f"{method} /_control/{name}: {status} {answer!r}")
+        return json.loads(answer) if answer else None
+
+    def state(self):
+        return self.control("GET", "state")
+
+    def requests(self, operation):
+        """Every request for an operation so far, in order."""
+        return self.control("GET", f"requests?operation={operation}")
+
+    def bodies(self, operation):
+        return [record["body"] for record in self.requests(operation)]
+
+    def fault(self, operation, fault, **members):
+        self.control("POST", "faults", {"operation": operation, "fault": fault, **members})
+
+    def enqueue(self, **row):
+        """Queues a row for this frontend's location; returns the row as kept."""
+        return self.control("POST", "enqueue", {"location": LOCATION, **row})
+
+
 class Sipp:
     """One SIPp process running one scenario of tests/peers/sipp, once or for `calls` calls."""
 
