@@ -8,10 +8,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Purpose};
+use crate::network::Network;
 use crate::problem::{Finding, Problem, Problems};
 use crate::sections::{Advertise, Limits, Mt, Polling, Sip, Timers};
 use crate::surroundings::{Admin, Endpoints, Log, Relay, Store, Tls};
-use crate::values::{ApiBaseUrl, Listen, Network, ReportUri, Transport, digits};
+use crate::values::{ApiBaseUrl, Listen, ReportUri, Transport, digits};
 use crate::{keys, load, names};
 
 /// The largest file that is read, in octets; a full one has about 4 000.

@@ -151,13 +151,16 @@ pub struct Timers {
     /// `expires_in` of `frontend_register`; refreshed every third of it.
     #[serde(with = "crate::duration")]
     pub register_expires: Duration,
-    /// How long one request to the backend may take.
+    /// How long one operation of the backend may take, repeats included.
     #[serde(with = "crate::duration")]
     pub backend_timeout: Duration,
-    /// How long a TCP connection may take to open.
+    /// How long a connection to the backend may take to open, TLS included.
+    #[serde(with = "crate::duration")]
+    pub backend_connect: Duration,
+    /// How long a SIP connection over TCP may take to open.
     #[serde(with = "crate::duration")]
     pub tcp_connect: Duration,
-    /// A TCP connection without traffic for this long is closed.
+    /// A SIP connection over TCP without traffic for this long is closed.
     #[serde(with = "crate::duration")]
     pub tcp_idle: Duration,
 }
@@ -177,44 +180,51 @@ impl Default for Timers {
             relay: Duration::from_secs(2),
             register_expires: Duration::from_secs(300),
             backend_timeout: Duration::from_secs(5),
+            backend_connect: Duration::from_secs(2),
             tcp_connect: Duration::from_secs(3),
             tcp_idle: Duration::from_secs(600),
         }
     }
 }
 
-/// `limits`: the caps of everything that grows. At a cap new work is refused, never old work dropped.
+/// `limits`: the caps of everything that grows, and what happens at each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct Limits {
-    /// SIP transactions open at once, client and server each.
-    pub open_transactions: u32,
-    /// MO messages being handed to the backend at once.
+    /// SIP server transactions; beyond: `sip.overload_status` with Retry-After. Each lives 64 × T1 on UDP.
+    pub server_transactions: u32,
+    /// SIP client transactions; beyond: deliveries wait.
+    pub client_transactions: u32,
+    /// MO messages being handed to the backend; beyond: `sip.overload_status` with Retry-After.
     pub open_mo: u32,
-    /// MT deliveries awaiting their report at once.
+    /// MT messages in hand; beyond: polling asks for no more.
     pub open_mt: u32,
-    /// Registrations remembered.
-    pub registrations: u32,
-    /// Messages held for one handset behind the one under way.
+    /// Messages held for one handset behind the one under way; beyond: released.
     pub queued_per_handset: u32,
-    /// Accepted submissions remembered to recognise their repeats.
-    pub remembered_submissions: u32,
-    /// TCP connections open at once.
+    /// Registrations remembered; beyond: the oldest is forgotten (the backend still has it).
+    pub registrations: u32,
+    /// Submissions and deliveries remembered for repeats; beyond: the oldest is forgotten.
+    pub remembered: u32,
+    /// TCP connections; beyond: new ones are refused.
     pub tcp_connections: u32,
-    /// Requests taken each second; absent: no limit.
+    /// Requests to the backend under way; beyond: they wait within `timers.backend_timeout`.
+    pub backend_requests: u32,
+    /// Requests taken each second; beyond: `sip.overload_status` with Retry-After. Absent: no limit.
     pub requests_per_second: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            open_transactions: 100_000,
+            server_transactions: 400_000,
+            client_transactions: 200_000,
             open_mo: 20_000,
-            open_mt: 20_000,
-            registrations: 1_000_000,
+            open_mt: 10_000,
             queued_per_handset: 100,
-            remembered_submissions: 100_000,
+            registrations: 1_000_000,
+            remembered: 500_000,
             tcp_connections: 1_000,
+            backend_requests: 256,
             requests_per_second: None,
         }
     }

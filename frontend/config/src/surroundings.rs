@@ -15,7 +15,7 @@ pub(crate) const ORDINAL: &str = "{ordinal}";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct Tls {
-    /// PEM certificates trusted besides the system's.
+    /// PEM certificates of the authorities trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// PEM client certificate; together with `client_key_file`.
     pub client_cert_file: Option<PathBuf>,
@@ -57,33 +57,64 @@ pub struct Route {
     pub location: String,
 }
 
+/// `store.numbering`: how numbers are dialled here, to bring them to the international form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct Numbering {
+    /// The country code's digits; absent: national numbers are left as dialled.
+    #[serde(deserialize_with = "digits::optional")]
+    pub country_code: Option<String>,
+    /// What precedes a national number; may be empty.
+    #[serde(deserialize_with = "digits::deserialize")]
+    pub national_prefix: String,
+    /// What precedes an international number; may be empty.
+    #[serde(deserialize_with = "digits::deserialize")]
+    pub international_prefix: String,
+}
+
+impl Default for Numbering {
+    fn default() -> Self {
+        Self { country_code: None, national_prefix: "0".to_owned(), international_prefix: "00".to_owned() }
+    }
+}
+
 /// `store.retry`: waits before the next attempt, by what the last one came to. The last step repeats until the
 /// message expires. Registration and RP-SMMA make a message due at once, whatever the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct Retry {
-    /// After `failed`, and `rejected` where another attempt may work.
+    /// After a temporary failure of no better known kind.
     #[serde(with = "crate::duration::list")]
     pub failed: Vec<Duration>,
-    /// After `absent`.
+    /// After congestion of network or handset (RP-Cause 41, 42, 47; 429, 503).
+    #[serde(with = "crate::duration::list")]
+    pub congestion: Vec<Duration>,
+    /// After `unknown`: the handset may have the message.
+    #[serde(with = "crate::duration::list")]
+    pub unknown: Vec<Duration>,
+    /// After `absent` for `no_answer`: registered, but silent.
+    #[serde(with = "crate::duration::list")]
+    pub no_answer: Vec<Duration>,
+    /// After `absent` for any other reason.
     #[serde(with = "crate::duration::list")]
     pub absent: Vec<Duration>,
     /// After `memory_full`.
     #[serde(with = "crate::duration::list")]
     pub memory_full: Vec<Duration>,
-    /// After `unknown`: the handset may have the message.
-    #[serde(with = "crate::duration::list")]
-    pub unknown: Vec<Duration>,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        let minutes = |steps: &[u64]| steps.iter().map(|step| Duration::from_secs(60 * step)).collect();
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 3600;
+        let steps = |seconds: &[u64]| seconds.iter().copied().map(Duration::from_secs).collect();
         Self {
-            failed: minutes(&[1, 2, 4, 8, 15, 30, 60]),
-            absent: minutes(&[5, 15, 30, 60, 180]),
-            memory_full: minutes(&[10, 30, 60, 180]),
-            unknown: minutes(&[1, 2, 4, 8, 15, 30, 60]),
+            failed: steps(&[30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR]),
+            congestion: steps(&[10, 30, MINUTE, 3 * MINUTE, 10 * MINUTE]),
+            unknown: steps(&[MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR]),
+            no_answer: steps(&[2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR]),
+            absent: steps(&[30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR]),
+            memory_full: steps(&[30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR]),
         }
     }
 }
@@ -99,7 +130,13 @@ pub struct Store {
     /// How long a message is tried that came without TP-VP.
     #[serde(with = "crate::duration")]
     pub default_validity: Duration,
-    /// How long a finished message is kept for `why`.
+    /// The longest a message is tried, whatever its TP-VP asks for.
+    #[serde(with = "crate::duration")]
+    pub max_validity: Duration,
+    /// How long a finished message keeps its content.
+    #[serde(with = "crate::duration")]
+    pub body_retention: Duration,
+    /// How long a finished message is known at all, for `why`, late reports and repeated keys.
     #[serde(with = "crate::duration")]
     pub retention: Duration,
     /// How long a message handed out by `get_queue` belongs to that frontend.
@@ -109,8 +146,12 @@ pub struct Store {
     pub retry: Retry,
     /// For destinations that are not registered; the first match decides.
     pub routes: Vec<Route>,
-    /// Messages kept, finished ones included; at the cap new ones are refused as "try later".
+    /// How numbers are dialled here.
+    pub numbering: Numbering,
+    /// Messages without a final outcome; at the cap new ones are refused as "try later".
     pub max_messages: u64,
+    /// Messages in all; at the cap the oldest finished ones go before their retention is over.
+    pub max_rows: u64,
 }
 
 impl Default for Store {
@@ -119,11 +160,15 @@ impl Default for Store {
             path: PathBuf::from("smsc.db"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8444)),
             default_validity: Duration::from_secs(3 * 86_400),
+            max_validity: Duration::from_secs(14 * 86_400),
+            body_retention: Duration::from_secs(86_400),
             retention: Duration::from_secs(7 * 86_400),
-            lease: Duration::from_secs(120),
+            lease: Duration::from_secs(180),
             retry: Retry::default(),
             routes: Vec::new(),
-            max_messages: 10_000_000,
+            numbering: Numbering::default(),
+            max_messages: 1_000_000,
+            max_rows: 10_000_000,
         }
     }
 }
@@ -160,6 +205,10 @@ pub struct Endpoints {
     pub get_queue: String,
     /// PATCH: reports an attempt; `{id}` is the message.
     pub process_message: String,
+    /// GET: one message's history, for `why`; `{id}` is the message. The embedded store serves it.
+    pub message_history: String,
+    /// GET: a number's newest messages, for `why`. The embedded store serves it.
+    pub msisdn_history: String,
 }
 
 impl Default for Endpoints {
@@ -172,6 +221,8 @@ impl Default for Endpoints {
             insert_message: "/api/messages".to_owned(),
             get_queue: "/api/messages/get_queue".to_owned(),
             process_message: "/api/messages/{id}".to_owned(),
+            message_history: "/api/messages/{id}/history".to_owned(),
+            msisdn_history: "/api/messages/history".to_owned(),
         }
     }
 }

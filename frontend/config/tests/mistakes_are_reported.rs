@@ -71,7 +71,7 @@ fn each_mistake_is_told_with_place_key_and_reason() {
         ("version: 2", "c.yaml:1:1: version: 2 is out of range: 1 to 1"),
         ("api_base_url: 10.0.0.1:8443", "api_base_url: is not an http:// or https:// URL"),
         ("s_cscf_sip_uri: 127.0.0.2:5060", "s_cscf_sip_uri: `127.0.0.2:5060` is not a SIP URI"),
-        ("sc_address: \"07x\"", "sc_address: `07x` is not a number: 1 to 20 digits"),
+        ("sc_address: \"07x\"", "sc_address: `07x` is not 1 to 20 digits, `+` first if"),
         (
             "listen: [udp:0.0.0.0:5060, 5061]",
             "c.yaml:1:28: listen[1]: invalid type: integer `5061`, expected a string",
@@ -123,7 +123,7 @@ fn each_mistake_is_told_with_place_key_and_reason() {
         ("timers: {t1: 5s}", "timers.t1: 5s is longer than timers.t2 (4s)"),
         (
             "api_base_url: embedded\ntimers: {tr1n: 3m}",
-            "store.lease: 2m must be longer than timers.tr1n (3m)",
+            "store.lease: 3m must be longer than timers.tr1n (3m)",
         ),
     ] {
         let found = mistake(text);

@@ -55,7 +55,7 @@ fn only_keys_that_differ_from_their_defaults_are_written() {
     config.store.retry.absent.truncate(1);
     assert_eq!(
         config.to_yaml(),
-        "location: smsc.example.org\nstore:\n  retry:\n    absent:\n    - 5m\nadmin:\n  listen: null\n"
+        "location: smsc.example.org\nstore:\n  retry:\n    absent:\n    - 30m\nadmin:\n  listen: null\n"
     );
 }
 
