@@ -1,1 +1,5 @@
 //! The SIP data plane: carries SMS between the IMS core and the backend.
+//!
+//! [`engine`] holds every rule and no I/O; `io` moves octets between it and the world.
+
+pub mod engine;

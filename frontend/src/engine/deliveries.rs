@@ -1,0 +1,373 @@
+//! To the handset (design §4): a SIP 2xx is not a delivery, the handset's RP-ACK is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smsc_backend::{AttemptReport, Permanent, Reason, Status};
+use smsc_proto::sip::{Header, Request as SipRequest};
+use smsc_proto::sms::{Address, Direction, RpData, Rpdu};
+
+use super::compose::{Unsendable, compose};
+use super::handsets::{Delivery, Row, State, part_count, part_number};
+use super::hops::Hop;
+use super::identity::Identity;
+use super::outcome::{SipOutcome, Verdict, of_sip_status};
+use super::reports::ReportId;
+use super::{Engine, Final, Now, Purpose, Timer, Token, TokenId};
+
+/// How long to wait when there is no room for another client transaction.
+const NO_ROOM: Duration = Duration::from_millis(200);
+
+/// One part of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeliveryId {
+    pub(super) serial: u64,
+    /// From 0.
+    pub(super) part: u8,
+}
+
+impl Engine {
+    /// Lets a handset's queue go on, if nothing is outstanding for it.
+    pub(super) fn advance(&mut self, now: Now, key: &Arc<str>) {
+        loop {
+            let Some(handset) = self.handsets.get(key) else { return };
+            if let Some(delivery) = &handset.open {
+                if delivery.state == State::Parked {
+                    self.send_part(now, key);
+                }
+                return;
+            }
+            let Some(front) = handset.queue.front() else {
+                return self.handsets.tidy(key);
+            };
+            if let Some(hold) = front.hold_until.filter(|hold| *hold > now.mono) {
+                return self.schedule.set(hold, Timer::Handset(key.clone()));
+            }
+            if let Some(row) = handset.queue.pop_front() {
+                self.begin(now, key, row);
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Now, key: &Arc<str>, row: Row) {
+        let attempt = row.message.delivery_attempts.unwrap_or(0).saturating_add(1);
+        if row.message.expires.is_some_and(|expires| expires.as_second() <= now.wall) {
+            let verdict = Verdict {
+                permanent: Permanent::Message,
+                ..Verdict::new(Status::Failed, "its validity ended before this attempt (TS 23.040 §9.2.3.12)")
+            };
+            return self.end_unattempted(now, &row, attempt, verdict);
+        }
+        let capable = row.message.ims_capable.unwrap_or(true);
+        let composed = match compose(&row.message, capable, now.wall) {
+            Ok(composed) => composed,
+            Err(unsendable) => {
+                let verdict = match unsendable {
+                    Unsendable::Row(why) => Verdict {
+                        permanent: Permanent::Message,
+                        ..Verdict::new(
+                            Status::Rejected,
+                            format!("the message cannot be written as SMS: {why}"),
+                        )
+                    },
+                    Unsendable::NeedsSmsip => Verdict {
+                        permanent: Permanent::Link,
+                        reason: Some(Reason::NoSmsip),
+                        ..Verdict::new(Status::Absent, "the handset takes text only, and these are octets")
+                    },
+                };
+                return self.end_unattempted(now, &row, attempt, verdict);
+            }
+        };
+        self.metrics.mt_attempts.inc();
+        if let Some(identity) =
+            row.message.impu.as_deref().and_then(|impu| Identity::of(impu, &self.settings))
+        {
+            self.subscribers.alias(now.mono, &identity, key);
+        }
+        let done = usize::from(self.handsets.acknowledged(now.mono, &row.message.id));
+        let part = if done < composed.parts() { done } else { 0 };
+        let delivery = Delivery {
+            serial: self.next(),
+            row,
+            attempt,
+            composed,
+            part,
+            rp_mr: 0,
+            state: State::Parked,
+            deadline: now.mono,
+            sip_status: None,
+            icid: String::new(),
+            target: None,
+        };
+        self.handsets.open(key, delivery);
+        self.send_part(now, key);
+    }
+
+    fn send_part(&mut self, now: Now, key: &Arc<str>) {
+        let Some(delivery) = self.handsets.delivery(key) else { return };
+        let hop_uri = match (&self.settings.s_cscf_uri, &delivery.row.message.s_cscf) {
+            (Some(uri), _) | (None, Some(uri)) => uri.clone(),
+            (None, None) => format!("sip:{}", self.settings.ims_domain),
+        };
+        let target = match self.hop(now, &hop_uri, key) {
+            Hop::Known(target) => target,
+            Hop::Resolving => return,
+            Hop::Failed(why) => {
+                let verdict =
+                    Verdict::new(Status::Failed, format!("no next hop for {hop_uri}: {why} (RFC 3263)"));
+                return self.end_attempt(now, key, verdict, None);
+            }
+        };
+        let start = self.random.next() as u8;
+        let rp_mr = match self.handsets.reference(now.mono, key, self.settings.ordinal, start) {
+            Ok(rp_mr) => rp_mr,
+            Err(free) => return self.schedule.set(free, Timer::Handset(key.clone())),
+        };
+        let branch = self.branch();
+        let Some(request) = self.mt_request(now, key, rp_mr, &hop_uri) else { return };
+        match self.sip.request(now.mono, target, request, &branch) {
+            Ok(client) => {
+                let deadline = now.mono + self.settings.timers.tr1n;
+                let Some(delivery) = self.handsets.delivery(key) else { return };
+                delivery.state = State::Sent;
+                delivery.rp_mr = rp_mr;
+                delivery.deadline = deadline;
+                delivery.target = Some(target);
+                let id = DeliveryId { serial: delivery.serial, part: part_number(delivery.part) - 1 };
+                let (message, part, parts) =
+                    (delivery.row.message.id.clone(), id.part + 1, part_count(&delivery.composed));
+                tracing::debug!(message_id = %message, attempt = delivery.attempt, rp_mr, part, "sent");
+                self.tell(Some(&message), "mt", || {
+                    format!("sent to {key} (part {part} of {parts}, RP-MR {rp_mr})")
+                });
+                self.clients.insert(client, Purpose::Delivery(id));
+                self.schedule.set(deadline, Timer::Delivery(id));
+            }
+            Err(_) => self.schedule.set(now.mono + NO_ROOM, Timer::Handset(key.clone())),
+        }
+    }
+
+    /// The MESSAGE for the current part, with the header set of TS 24.341 annex B.6.
+    fn mt_request(&mut self, now: Now, key: &Arc<str>, rp_mr: u8, hop_uri: &str) -> Option<SipRequest> {
+        let handset = self.handsets.get(key)?;
+        let queued = !handset.queue.is_empty();
+        let delivery = handset.open.as_mut()?;
+        let message = &delivery.row.message;
+        let parts = delivery.composed.parts();
+        let more = queued || message.more_to_send.unwrap_or(false) || delivery.part + 1 < parts;
+        let token = Token {
+            id: TokenId::of(&message.id),
+            attempt: u8::try_from(delivery.attempt).unwrap_or(u8::MAX),
+            part: part_number(delivery.part),
+            parts: part_count(&delivery.composed),
+            rp_mr,
+            ordinal: self.settings.ordinal,
+        }
+        .write(&self.settings.keys, now.wall);
+        delivery.icid.clone_from(&token);
+        let uri = match &message.impu {
+            Some(impu) => impu.clone(),
+            None if self.settings.tel_uri => format!("tel:+{key}"),
+            None => format!("sip:+{key}@{};user=phone", self.settings.ims_domain),
+        };
+        let tpdu = delivery.composed.tpdu(delivery.part, more);
+        let body = match (&tpdu, &delivery.composed) {
+            (Some(tpdu), _) => {
+                let oa = message
+                    .sc_address
+                    .as_deref()
+                    .and_then(|sc| Address::dialled(sc).ok())
+                    .unwrap_or(self.settings.sc_address);
+                let mut body = Vec::with_capacity(tpdu.len() + 16);
+                Rpdu::Data(RpData { mr: rp_mr, oa, da: Address::EMPTY, user_data: tpdu })
+                    .encode(Direction::NetworkToMs, &mut body);
+                body
+            }
+            (None, super::compose::Composed::Plain(text)) => text.clone().into_bytes(),
+            (None, _) => return None,
+        };
+        let own = self.own_uri(Some(&token));
+        let call_id = call_id(&token, &self.settings.advertised_host);
+        let request = self
+            .new_request(&uri, &own, &call_id, Some(hop_uri))
+            .header(Header::RequestDisposition, "no-fork")
+            .header(Header::PChargingVector, &format!("icid-value={token}"));
+        Some(match tpdu {
+            Some(_) => request
+                .header(Header::AcceptContact, "*;+g.3gpp.smsip;require;explicit")
+                .body("application/vnd.3gpp.sms", &body),
+            None => request.body("text/plain;charset=utf-8", &body),
+        })
+    }
+
+    /// Our own URI: what handsets answer to (From and P-Asserted-Identity).
+    pub(super) fn own_uri(&self, token: Option<&str>) -> String {
+        match &self.settings.report_uri {
+            super::ReportUri::Fixed(uri) | super::ReportUri::Pod(uri) => uri.clone(),
+            super::ReportUri::Message(host) => format!("sip:{}@{host}", token.unwrap_or("smsc")),
+        }
+    }
+
+    pub(super) fn delivery_answered(&mut self, now: Now, id: DeliveryId, result: Final<'_>) {
+        let Some(key) = self.handsets.handset_of(id) else { return };
+        let on_2xx = self.settings.delivered_on_2xx;
+        let tr1n = self.settings.timers.tr1n;
+        let Some(delivery) = self.handsets.delivery(&key) else { return };
+        if delivery.state != State::Sent {
+            return;
+        }
+        let status = match result {
+            Final::Response(message) => message.status(),
+            Final::Timeout | Final::TransportError => None,
+            Final::Unsent => {
+                let verdict = Verdict::new(
+                    Status::Failed,
+                    "no connection to the next hop; nothing was sent (RFC 3261 §18.4)",
+                );
+                return self.end_attempt(now, &key, verdict, None);
+            }
+        };
+        delivery.sip_status = status;
+        let message = delivery.row.message.id.clone();
+        let plain = matches!(delivery.composed, super::compose::Composed::Plain(_));
+        match status.map(of_sip_status) {
+            Some(SipOutcome::Accepted) if plain || on_2xx => {
+                let verdict = match status {
+                    Some(202) if plain => Verdict::new(
+                        Status::Unknown,
+                        "SIP 202: a relay has taken the text; whether the handset has it is not known (RFC 3428 §7)",
+                    ),
+                    _ => Verdict::new(Status::Delivered, "the handset answered 200 (RFC 3428 §7)"),
+                };
+                self.end_attempt(now, &key, verdict, None);
+            }
+            Some(SipOutcome::Accepted) => {
+                delivery.state = State::AwaitingReport;
+                delivery.deadline = now.mono + tr1n;
+                self.schedule.set(now.mono + tr1n, Timer::Delivery(id));
+                self.tell(Some(&message), "mt", || {
+                    "the handset's SIP stack has it; its report decides".to_owned()
+                });
+            }
+            Some(SipOutcome::Undecided) | None => {
+                delivery.state = State::AwaitingReport;
+                self.tell(Some(&message), "mt", || match status {
+                    Some(status) => format!("SIP {status}: the handset may have it; its report decides"),
+                    None => "no SIP answer: the handset may have it; its report decides".to_owned(),
+                });
+            }
+            Some(SipOutcome::Ended(verdict)) => self.end_attempt(now, &key, verdict, None),
+        }
+    }
+
+    /// Neither a report nor a definite answer came: the handset may have the message or not.
+    pub(super) fn tr1n_ran_out(&mut self, now: Now, id: DeliveryId) {
+        let Some(key) = self.handsets.handset_of(id) else { return };
+        let Some(delivery) = self.handsets.delivery(&key) else { return };
+        if now.mono < delivery.deadline || delivery.state == State::Parked {
+            return;
+        }
+        let sip = match delivery.sip_status {
+            Some(status) => format!("SIP {status}"),
+            None => "no SIP answer".to_owned(),
+        };
+        let seconds = self.settings.timers.tr1n.as_secs();
+        let detail =
+            format!("{sip}, and no report from the handset within {seconds} s (TS 24.011 §10, TR1N)");
+        self.end_attempt(now, &key, Verdict::new(Status::Unknown, detail), None);
+    }
+
+    /// The current part was acknowledged; the attempt goes on with the next, or is delivered.
+    pub(super) fn part_acknowledged(&mut self, now: Now, key: &Arc<str>, report: ReportId) {
+        let Some(delivery) = self.handsets.delivery(key) else { return };
+        let (done, parts) = (delivery.part + 1, delivery.composed.parts());
+        if done >= parts {
+            let verdict = Verdict::new(Status::Delivered, "the handset answered RP-ACK (TS 24.011 §7.3.3)");
+            return self.end_attempt(now, key, verdict, Some(report));
+        }
+        delivery.part = done;
+        delivery.state = State::Parked;
+        let message = delivery.row.message.id.clone();
+        self.handsets.acknowledge(now.mono, &message, part_number(done) - 1);
+        self.tell(Some(&message), "report", || format!("part {done} of {parts} acknowledged"));
+        self.report_taken(now, report);
+        self.send_part(now, key);
+    }
+
+    /// Ends the attempt under way, has it recorded, and lets the handset's queue go on.
+    pub(super) fn end_attempt(
+        &mut self,
+        now: Now,
+        key: &Arc<str>,
+        verdict: Verdict,
+        report: Option<ReportId>,
+    ) {
+        let Some(delivery) = self.handsets.close(now.mono, key) else { return };
+        let message = delivery.row.message;
+        if verdict.reason == Some(Reason::NotRegistered)
+            && let Some(impu) = &message.impu
+        {
+            self.forget_location(impu, message.s_cscf.clone());
+        }
+        let blocks = verdict.blocks_handset();
+        let icid = (!delivery.icid.is_empty()).then_some(delivery.icid);
+        let sip_status = verdict.sip_status.or(delivery.sip_status);
+        let attempt = self.attempt_report(delivery.attempt, Verdict { sip_status, ..verdict }, icid);
+        self.record(now, message.id, attempt, true, report);
+        if blocks {
+            self.release_handset(now, key);
+        }
+        self.advance(now, key);
+    }
+
+    fn end_unattempted(&mut self, now: Now, row: &Row, attempt: u32, verdict: Verdict) {
+        let report = self.attempt_report(attempt, verdict, None);
+        self.record(now, row.message.id.clone(), report, true, None);
+    }
+
+    pub(super) fn attempt_report(
+        &self,
+        attempt: u32,
+        verdict: Verdict,
+        icid: Option<String>,
+    ) -> AttemptReport {
+        AttemptReport {
+            dest_smsc: self.settings.location.clone(),
+            attempt,
+            status: verdict.status,
+            reason: verdict.reason,
+            permanent: verdict.permanent,
+            rp_cause: verdict.rp_cause,
+            tp_fcs: verdict.tp_fcs,
+            sip_status: verdict.sip_status,
+            icid,
+            detail: verdict.detail,
+        }
+    }
+
+    /// Gives back what else is in hand for a handset that is absent or full.
+    fn release_handset(&mut self, now: Now, key: &Arc<str>) {
+        let Some(handset) = self.handsets.get(key) else { return };
+        let rows: Vec<Row> = handset.queue.drain(..).collect();
+        self.release(now, rows, "another message for this handset has just failed");
+    }
+
+    /// Gives back every row that was not attempted: this pod is about to go.
+    pub(super) fn release_unattempted(&mut self, now: Now) {
+        let rows = self.handsets.take_queued();
+        self.release(now, rows, "the frontend is shutting down");
+    }
+
+    fn release(&mut self, now: Now, rows: Vec<Row>, why: &str) {
+        for row in rows {
+            let attempt = row.message.delivery_attempts.unwrap_or(0).saturating_add(1);
+            self.end_unattempted(now, &row, attempt, Verdict::new(Status::Released, why));
+        }
+    }
+}
+
+/// The token, and a host where it fits in 80 characters (design §4).
+fn call_id(token: &str, host: &str) -> String {
+    if token.len() + 1 + host.len() <= 80 { format!("{token}@{host}") } else { token.to_owned() }
+}

@@ -1,0 +1,295 @@
+//! Messages in hand, filed by handset: one outstanding delivery each (TS 24.011 §2), the rest in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use smsc_backend::{MessageId, QueuedMessage};
+use smsc_proto::sip::transaction::Target;
+
+use super::compose::Composed;
+use super::deliveries::DeliveryId;
+use super::identity::digits;
+use super::recent::Recent;
+use super::settings::Settings;
+
+/// RP-MR values one pod has for a handset: the low five bits (design §4, Matching).
+const REFERENCES: usize = 32;
+/// How long ended deliveries can still be found by their token's hash or RP-MR.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// All messages in hand.
+#[derive(Debug)]
+pub(super) struct Handsets {
+    by_key: FxHashMap<Arc<str>, Handset>,
+    in_hand: FxHashMap<MessageId, InHand>,
+    per_location: FxHashMap<Arc<str>, u32>,
+    open: FxHashMap<u64, Arc<str>>,
+    references: Recent<Arc<str>, References>,
+    closed: Recent<(Arc<str>, u8), Closed>,
+    /// Parts already acknowledged, so that another attempt sends only the rest.
+    acknowledged: Recent<MessageId, u8>,
+    reference_life: Duration,
+}
+
+/// What is waiting for one handset.
+#[derive(Debug, Default)]
+pub(super) struct Handset {
+    pub(super) queue: VecDeque<Row>,
+    pub(super) open: Option<Delivery>,
+}
+
+/// A row and where it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) message: QueuedMessage,
+    pub(super) location: Arc<str>,
+    /// Not before this: an attempt of an earlier life may still be reported (design §11).
+    pub(super) hold_until: Option<Instant>,
+}
+
+#[derive(Debug, Clone)]
+struct InHand {
+    handset: Arc<str>,
+    location: Arc<str>,
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) serial: u64,
+    pub(super) row: Row,
+    pub(super) attempt: u32,
+    pub(super) composed: Composed,
+    /// The part under way, from 0.
+    pub(super) part: usize,
+    pub(super) rp_mr: u8,
+    pub(super) state: State,
+    /// When tr1n runs out.
+    pub(super) deadline: Instant,
+    /// The last SIP status seen, for the report.
+    pub(super) sip_status: Option<u16>,
+    pub(super) icid: String,
+    pub(super) target: Option<Target>,
+}
+
+/// What an attempt waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing of this part was sent: a next hop, an RP-MR or room is missing.
+    Parked,
+    /// The MESSAGE is out.
+    Sent,
+    /// The transport is done; only the handset's report or tr1n end it.
+    AwaitingReport,
+}
+
+/// An attempt that is over, kept for late reports that bring no token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Closed {
+    pub(super) id: MessageId,
+    pub(super) attempt: u32,
+    pub(super) part: u8,
+    pub(super) parts: u8,
+}
+
+/// RP-MR values in use towards one handset.
+#[derive(Debug, Clone, Default)]
+struct References {
+    next: u8,
+    used: VecDeque<(Instant, u8)>,
+}
+
+impl Handsets {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let reference_life = settings.timers.tr1n * 3;
+        let cap = settings.caps.remembered;
+        Self {
+            by_key: FxHashMap::default(),
+            in_hand: FxHashMap::default(),
+            per_location: FxHashMap::default(),
+            open: FxHashMap::default(),
+            references: Recent::new(reference_life, cap),
+            closed: Recent::new(reference_life, cap),
+            acknowledged: Recent::new(HOUR, cap),
+            reference_life,
+        }
+    }
+
+    /// Attempts under way.
+    pub(super) fn open_deliveries(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Rows in hand, of all locations.
+    pub(super) fn in_hand(&self) -> usize {
+        self.in_hand.len()
+    }
+
+    /// Rows in hand of one location.
+    pub(super) fn in_hand_of(&self, location: &str) -> u32 {
+        self.per_location.get(location).copied().unwrap_or(0)
+    }
+
+    /// True if the row is queued, under way, or its outcome is not recorded yet.
+    pub(super) fn holds(&self, id: &MessageId) -> bool {
+        self.in_hand.contains_key(id)
+    }
+
+    /// Takes a row in hand; returns the handset it is for.
+    pub(super) fn take(&mut self, row: Row) -> Arc<str> {
+        let key = handset_key(&row.message);
+        let key = self
+            .by_key
+            .get_key_value(key.as_str())
+            .map_or_else(|| Arc::from(key), |(known, _)| known.clone());
+        let in_hand = InHand { handset: key.clone(), location: row.location.clone() };
+        *self.per_location.entry(row.location.clone()).or_default() += 1;
+        self.in_hand.insert(row.message.id.clone(), in_hand);
+        self.by_key.entry(key.clone()).or_default().queue.push_back(row);
+        key
+    }
+
+    /// Lets go of a row whose outcome is recorded; returns its handset.
+    pub(super) fn let_go(&mut self, id: &MessageId) -> Option<Arc<str>> {
+        let held = self.in_hand.remove(id)?;
+        if let Some(count) = self.per_location.get_mut(&held.location) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_location.remove(&held.location);
+            }
+        }
+        Some(held.handset)
+    }
+
+    /// Takes a row that was not attempted out of its queue.
+    pub(super) fn unqueue(&mut self, id: &MessageId) -> Option<Row> {
+        let key = self.in_hand.get(id)?.handset.clone();
+        let queue = &mut self.by_key.get_mut(&key)?.queue;
+        let at = queue.iter().position(|row| row.message.id == *id)?;
+        queue.remove(at)
+    }
+
+    pub(super) fn get(&mut self, key: &str) -> Option<&mut Handset> {
+        self.by_key.get_mut(key)
+    }
+
+    /// The attempt under way at a handset.
+    pub(super) fn delivery(&mut self, key: &str) -> Option<&mut Delivery> {
+        self.by_key.get_mut(key)?.open.as_mut()
+    }
+
+    /// The handset of an attempt, if this part of it is still under way.
+    pub(super) fn handset_of(&mut self, id: DeliveryId) -> Option<Arc<str>> {
+        let key = self.open.get(&id.serial)?.clone();
+        (self.delivery(&key)?.part == usize::from(id.part)).then_some(key)
+    }
+
+    /// The handset whose attempt under way carries this message.
+    pub(super) fn handset_with(&mut self, id: &MessageId) -> Option<Arc<str>> {
+        let key = self.in_hand.get(id)?.handset.clone();
+        (self.delivery(&key)?.row.message.id == *id).then_some(key)
+    }
+
+    /// Every message in hand, for resolving a hashed id.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &MessageId> {
+        self.in_hand.keys()
+    }
+
+    /// Starts an attempt.
+    pub(super) fn open(&mut self, key: &Arc<str>, delivery: Delivery) {
+        self.open.insert(delivery.serial, key.clone());
+        self.by_key.entry(key.clone()).or_default().open = Some(delivery);
+    }
+
+    /// Ends an attempt and remembers it for late reports.
+    pub(super) fn close(&mut self, now: Instant, key: &Arc<str>) -> Option<Delivery> {
+        let delivery = self.by_key.get_mut(key)?.open.take()?;
+        self.open.remove(&delivery.serial);
+        let closed = Closed {
+            id: delivery.row.message.id.clone(),
+            attempt: delivery.attempt,
+            part: part_number(delivery.part),
+            parts: part_count(&delivery.composed),
+        };
+        self.closed.insert(now, (key.clone(), delivery.rp_mr), closed);
+        Some(delivery)
+    }
+
+    /// An ended attempt by RP-MR.
+    pub(super) fn closed(&mut self, now: Instant, key: &str, rp_mr: u8) -> Option<Closed> {
+        self.closed.get(now, &(Arc::from(key), rp_mr)).cloned()
+    }
+
+    /// Drops a handset for which nothing waits.
+    pub(super) fn tidy(&mut self, key: &str) {
+        if self.by_key.get(key).is_some_and(|h| h.queue.is_empty() && h.open.is_none()) {
+            self.by_key.remove(key);
+        }
+    }
+
+    /// Takes every row that was not attempted out of its queue.
+    pub(super) fn take_queued(&mut self) -> Vec<Row> {
+        let rows = self.by_key.values_mut().flat_map(|handset| handset.queue.drain(..)).collect();
+        self.by_key.retain(|_, handset| handset.open.is_some());
+        rows
+    }
+
+    /// An RP-MR that was not used towards this handset for 3 × tr1n, or when the next one is free.
+    pub(super) fn reference(
+        &mut self,
+        now: Instant,
+        key: &Arc<str>,
+        ordinal: u8,
+        start: u8,
+    ) -> Result<u8, Instant> {
+        let life = self.reference_life;
+        let known = self.references.remove(key);
+        let mut references = known.unwrap_or(References { next: start, used: VecDeque::new() });
+        while references.used.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= life) {
+            references.used.pop_front();
+        }
+        let result = if references.used.len() >= REFERENCES {
+            Err(references.used.front().map_or(now, |(at, _)| *at + life))
+        } else {
+            let low = references.next % REFERENCES as u8;
+            references.next = references.next.wrapping_add(1);
+            references.used.push_back((now, low));
+            Ok((ordinal & 7) << 5 | low)
+        };
+        self.references.insert(now, key.clone(), references);
+        result
+    }
+
+    /// Remembers that the first `parts` parts of a message were acknowledged.
+    pub(super) fn acknowledge(&mut self, now: Instant, id: &MessageId, parts: u8) {
+        self.acknowledged.insert(now, id.clone(), parts);
+    }
+
+    /// How many parts of a message were acknowledged in earlier attempts.
+    pub(super) fn acknowledged(&mut self, now: Instant, id: &MessageId) -> u8 {
+        self.acknowledged.get(now, id).map_or(0, |parts| *parts)
+    }
+}
+
+/// What a row is filed under: the recipient's digits, else its public identity.
+fn handset_key(message: &QueuedMessage) -> String {
+    let number = digits(&message.destination_msisdn);
+    match (&message.impu, number) {
+        (Some(impu), "") => {
+            smsc_proto::sip::Uri::parse(impu).map_or_else(|_| impu.clone(), |uri| uri.aor_key())
+        }
+        _ => number.to_owned(),
+    }
+}
+
+/// The part's number in a token, from 1.
+pub(super) fn part_number(part: usize) -> u8 {
+    u8::try_from(part + 1).unwrap_or(u8::MAX)
+}
+
+/// The number of parts in a token.
+pub(super) fn part_count(composed: &Composed) -> u8 {
+    u8::try_from(composed.parts()).unwrap_or(u8::MAX)
+}

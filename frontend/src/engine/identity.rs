@@ -1,0 +1,145 @@
+//! Who is who: public identities, the numbers behind them, and what registrations have taught.
+
+use std::time::{Duration, Instant};
+
+use smsc_proto::sip::Uri;
+
+use super::recent::Recent;
+use super::settings::Settings;
+
+/// The longest a registration is remembered without a refresh.
+const MEMORY: Duration = Duration::from_secs(8 * 86_400);
+
+/// A public user identity and what its form tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// The URI as it came.
+    pub(crate) uri: String,
+    /// The comparable form.
+    pub(crate) aor: String,
+    /// The number it holds: digits, no `+`.
+    pub(crate) number: Option<Number>,
+    /// The IMSI it holds.
+    pub(crate) imsi: Option<String>,
+}
+
+/// A number in an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Number {
+    /// The digits.
+    pub(crate) digits: String,
+    /// True with a leading `+`.
+    pub(crate) international: bool,
+}
+
+impl Number {
+    /// Digits with `+` where the number is international.
+    pub(crate) fn dialled(&self) -> String {
+        if self.international { format!("+{}", self.digits) } else { self.digits.clone() }
+    }
+}
+
+impl Identity {
+    /// Reads a URI. A digits-only user part is a number unless it is an IMSI of the home network (design §11).
+    pub(crate) fn of(uri: &str, settings: &Settings) -> Option<Self> {
+        let parsed = Uri::parse(uri).ok()?;
+        let written = parsed.number().filter(|number| number.len() <= 21);
+        let imsi = written.clone().filter(|digits| !parsed.is_phone() && is_imsi(digits, settings));
+        let number = written.filter(|_| imsi.is_none()).map(|number| Number {
+            digits: digits(&number).to_owned(),
+            international: number.starts_with('+'),
+        });
+        Some(Self { uri: uri.to_owned(), aor: parsed.aor_key(), number, imsi })
+    }
+}
+
+fn is_imsi(digits: &str, settings: &Settings) -> bool {
+    digits.len() == 15 && settings.home_network.iter().any(|network| digits.starts_with(network.as_str()))
+}
+
+/// Digits of a number as dialled, or of whatever else names a recipient.
+pub(crate) fn digits(number: &str) -> &str {
+    number.trim_start_matches('+')
+}
+
+/// What a registration told about one public identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subscriber {
+    /// Digits of the MSISDN.
+    pub(crate) msisdn: Option<String>,
+    /// International mobile subscriber identity.
+    pub(crate) imsi: Option<String>,
+    /// The serving S-CSCF.
+    pub(crate) s_cscf: Option<String>,
+}
+
+/// What this pod remembers of registrations: an aid to matching, never the truth (the backend has that).
+#[derive(Debug)]
+pub(crate) struct Subscribers {
+    by_aor: Recent<String, Subscriber>,
+    /// Any identity of an implicit registration set → the handset's key.
+    handsets: Recent<String, String>,
+}
+
+impl Subscribers {
+    pub(crate) fn new(cap: usize) -> Self {
+        Self { by_aor: Recent::new(MEMORY, cap), handsets: Recent::new(MEMORY, cap.saturating_mul(2)) }
+    }
+
+    /// Remembers a registration and every identity registered with it.
+    pub(crate) fn learn<'a>(
+        &mut self,
+        now: Instant,
+        identity: &Identity,
+        subscriber: Subscriber,
+        set: impl Iterator<Item = &'a Identity>,
+    ) {
+        let key = subscriber.msisdn.clone().unwrap_or_else(|| identity.aor.clone());
+        for member in set {
+            self.alias(now, member, &key);
+        }
+        self.alias(now, identity, &key);
+        if let Some(imsi) = &subscriber.imsi {
+            self.handsets.insert(now, imsi.clone(), key);
+        }
+        self.by_aor.insert(now, identity.aor.clone(), subscriber);
+    }
+
+    /// Remembers that `identity` is on the handset `key`.
+    pub(crate) fn alias(&mut self, now: Instant, identity: &Identity, key: &str) {
+        if identity.aor != key && self.handsets.get(now, &identity.aor).is_none_or(|known| known != key) {
+            self.handsets.insert(now, identity.aor.clone(), key.to_owned());
+        }
+    }
+
+    /// Forgets a registration.
+    pub(crate) fn forget(&mut self, identity: &Identity) {
+        self.by_aor.remove(&identity.aor);
+    }
+
+    /// What is known of an identity.
+    pub(crate) fn find(&mut self, now: Instant, identity: &Identity) -> Option<Subscriber> {
+        self.by_aor.get(now, &identity.aor).cloned()
+    }
+
+    /// The sender's number: what its identity says, else what its registration said.
+    pub(crate) fn number(&mut self, now: Instant, identity: &Identity) -> Option<Number> {
+        identity.number.clone().or_else(|| {
+            let key = self.handsets.get(now, &identity.aor)?;
+            let numeric = key.bytes().all(|b| b.is_ascii_digit());
+            numeric.then(|| Number { digits: key.clone(), international: true })
+        })
+    }
+
+    /// The keys a report from `identity` may be filed under, likeliest first.
+    pub(crate) fn handset_keys(&mut self, now: Instant, identity: &Identity) -> Vec<String> {
+        let mut keys = Vec::with_capacity(4);
+        keys.extend(self.handsets.get(now, &identity.aor).cloned());
+        if let Some(imsi) = &identity.imsi {
+            keys.extend(self.handsets.get(now, imsi).cloned());
+        }
+        keys.extend(identity.number.as_ref().map(|number| number.digits.clone()));
+        keys.push(identity.aor.clone());
+        keys
+    }
+}

@@ -1,0 +1,390 @@
+//! The frontend's heart: every rule of exact delivery, without a socket, a clock or a task.
+//!
+//! ```text
+//! datagrams ─┐                         ┌─ Transmit
+//! answers   ─┤  handle_*  → Engine →   ├─ Call, Resolve, Relay
+//! timers    ─┘      poll_output        └─ RelayAnswer, Step
+//! ```
+//! Call order: any `handle_*`, then [`Engine::poll_output`] until it is empty, then wait for
+//! [`Engine::poll_timeout`] or the next input. One engine owns all state of its subscribers; there are no locks.
+
+mod api;
+mod compose;
+mod content;
+mod deliveries;
+mod handsets;
+mod hops;
+mod identity;
+mod metrics;
+mod mo;
+mod outcome;
+mod outcomes;
+mod polls;
+mod recent;
+mod register;
+mod reports;
+mod schedule;
+mod settings;
+mod submit_report;
+mod token;
+mod uas;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use smsc_proto::sip::transaction::{
+    self, ClientId, Destination, Event, Flow, Transactions, Transmit, TransportFailure,
+};
+use smsc_proto::sip::{Message, Transport};
+
+pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Reply, Resolved, Step};
+pub use metrics::Metrics;
+pub use settings::{Caps, RegisterInfo, ReportUri, Settings, Timers, Trusted};
+pub use token::{Keys, Token, TokenId};
+
+use deliveries::DeliveryId;
+use handsets::Handsets;
+use hops::Hops;
+use identity::Subscribers;
+use mo::Submissions;
+use outcomes::{OutcomeId, Outcomes};
+use polls::Polls;
+use register::Registrar;
+use reports::OpenReports;
+use schedule::Schedule;
+
+/// The protocol engine of one pod.
+pub struct Engine {
+    settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
+    random: Random,
+    sip: Transactions,
+    outputs: VecDeque<Output>,
+    schedule: Schedule<Timer>,
+    sequence: u64,
+    calls: FxHashMap<CallId, Pending>,
+    clients: FxHashMap<ClientId, Purpose>,
+    subscribers: Subscribers,
+    registrar: Registrar,
+    submissions: Submissions,
+    handsets: Handsets,
+    outcomes: Outcomes,
+    reports: OpenReports,
+    polls: Polls,
+    hops: Hops,
+    started: Instant,
+    draining: bool,
+    instance: String,
+    /// The request that a failure being handled says was never sent.
+    unsent: Option<ClientId>,
+}
+
+/// What an engine timer means when it fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Timer {
+    /// `frontend_register` is due.
+    FrontendRegister,
+    /// A location's timer poll, or an event poll that waited for its turn.
+    Poll { location: Arc<str>, timer: bool },
+    /// A REGISTER's write is repeated.
+    Registration(Box<str>),
+    /// `insert_message` is repeated.
+    Submission(u64),
+    /// A delivery's tr1n ran out.
+    Delivery(DeliveryId),
+    /// A handset may go on: a hold is over, or an RP-MR is free again.
+    Handset(Arc<str>),
+    /// `process_message` is repeated.
+    Outcome(OutcomeId),
+    /// A report has waited long enough for its answer.
+    ReportAnswer(u64),
+    /// A relayed report was not answered in time.
+    Relay(CallId),
+}
+
+/// What a backend call was made for.
+#[derive(Debug)]
+enum Pending {
+    FrontendRegister,
+    Registration(Box<str>, u64),
+    ForgottenLocation,
+    Submission(u64),
+    Poll(Arc<str>),
+    Outcome(OutcomeId),
+    Relay(reports::RelayWait),
+    Memory(mo::MemoryAvailable),
+}
+
+/// What a request of ours was sent for.
+#[derive(Debug)]
+enum Purpose {
+    SubmitReport(submit_report::Sent),
+    Delivery(DeliveryId),
+}
+
+impl Engine {
+    /// An engine at rest. `seed` is from a good random source: it keys hash tables and names branches.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        transactions: transaction::Config,
+        seed: u64,
+        now: Now,
+    ) -> Self {
+        let mut random = Random(seed);
+        let instance = format!("{:08x}", random.next() as u32);
+        let mut engine = Self {
+            sip: Transactions::new(transactions),
+            outputs: VecDeque::new(),
+            schedule: Schedule::default(),
+            sequence: 0,
+            calls: FxHashMap::default(),
+            clients: FxHashMap::default(),
+            subscribers: Subscribers::new(settings.caps.registrations),
+            registrar: Registrar::default(),
+            submissions: Submissions::new(&settings),
+            handsets: Handsets::new(&settings),
+            outcomes: Outcomes::default(),
+            reports: OpenReports::default(),
+            polls: Polls::default(),
+            hops: Hops::default(),
+            started: now.mono,
+            draining: false,
+            instance,
+            unsent: None,
+            random,
+            metrics,
+            settings: Arc::new(settings),
+        };
+        engine.schedule.set(now.mono, Timer::FrontendRegister);
+        engine.follow_polled_locations(now);
+        engine
+    }
+
+    /// Takes one SIP message: a datagram, or what a stream framer cut out.
+    pub fn handle_message(&mut self, now: Now, flow: Flow, octets: Bytes) {
+        self.metrics.received.inc();
+        match Message::parse(octets) {
+            Ok(message) => self.sip.handle_message(now.mono, flow, message),
+            Err(error) => {
+                tracing::debug!(peer = %flow.remote, %error, "dropped: not SIP");
+                self.drop_input(error.reason());
+            }
+        }
+        self.drain_events(now);
+    }
+
+    /// Counts input that was thrown away before it became a message.
+    pub fn drop_input(&mut self, reason: &'static str) {
+        self.metrics.dropped.get_or_create(&metrics::ReasonLabel { reason }).inc();
+    }
+
+    /// Learns what went wrong below: a connection refused or broken, a datagram that could not be sent.
+    pub fn handle_transport_failure(&mut self, now: Now, failure: TransportFailure) {
+        // Over TCP nothing is sent twice: what was not sent then was never sent, and the attempt is definitely over.
+        self.unsent = match &failure {
+            TransportFailure::Unsent(transmit) => transmit.client.filter(|_| over_tcp(transmit)),
+            TransportFailure::Lost { .. } => None,
+        };
+        self.sip.handle_transport_error(now.mono, failure);
+        self.drain_events(now);
+        self.unsent = None;
+    }
+
+    /// Takes the answer to [`Output::Call`].
+    pub fn handle_answer(&mut self, now: Now, id: CallId, answer: Answered) {
+        let Some(pending) = self.calls.remove(&id) else { return };
+        match &answer {
+            Ok(_) => _ = self.metrics.backend_last_answer.set(now.wall),
+            Err(error) => {
+                tracing::warn!(%error, "backend");
+                let label = metrics::BackendLabel { operation: error.operation, class: error.class.as_str() };
+                self.metrics.backend_errors.get_or_create(&label).inc();
+            }
+        }
+        match pending {
+            Pending::FrontendRegister => self.frontend_registered(now, answer),
+            Pending::Registration(impu, version) => self.registration_written(now, &impu, version, answer),
+            Pending::ForgottenLocation | Pending::Relay(_) => {}
+            Pending::Submission(submission) => self.submission_answered(now, submission, answer),
+            Pending::Poll(location) => self.queue_answered(now, &location, answer),
+            Pending::Outcome(outcome) => self.outcome_answered(now, outcome, answer),
+            Pending::Memory(memory) => self.memory_answered(now, memory, answer),
+        }
+        self.drain_events(now);
+    }
+
+    /// Takes the answer to [`Output::Resolve`].
+    pub fn handle_resolved(&mut self, now: Now, host: &str, port: Option<u16>, answer: Resolved) {
+        self.hop_resolved(now, host, port, answer);
+        self.drain_events(now);
+    }
+
+    /// Takes a report another pod passed on; answered with [`Output::RelayAnswer`] under the same `id`.
+    pub fn handle_relayed_report(&mut self, now: Now, id: u64, report: &RelayedReport) {
+        self.relayed_report(now, id, report);
+        self.drain_events(now);
+    }
+
+    /// Takes the answer to [`Output::Relay`].
+    pub fn handle_relay_answer(&mut self, now: Now, id: CallId, verdict: RelayVerdict) {
+        self.relay_answered(now, id, verdict);
+        self.drain_events(now);
+    }
+
+    /// Puts new settings in force.
+    pub fn apply(&mut self, now: Now, settings: Settings) {
+        self.settings = Arc::new(settings);
+        self.follow_polled_locations(now);
+        self.drain_events(now);
+    }
+
+    /// Stops polling and gives back what was not attempted; everything open is finished (design §4, Drain).
+    pub fn begin_drain(&mut self, now: Now) {
+        self.draining = true;
+        self.release_unattempted(now);
+        self.drain_events(now);
+    }
+
+    /// True if nothing is open: a drained engine may go.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.handsets.open_deliveries() == 0
+            && self.submissions.open() == 0
+            && self.outcomes.open() == 0
+            && self.reports.open() == 0
+    }
+
+    /// Fires what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.sip.handle_timeout(now.mono);
+        self.drain_events(now);
+        while let Some(timer) = self.schedule.due(now.mono) {
+            match timer {
+                Timer::FrontendRegister => self.frontend_register(now),
+                Timer::Poll { location, timer } => self.poll_due(now, &location, timer),
+                Timer::Registration(impu) => self.write_registration(now, &impu),
+                Timer::Submission(submission) => self.insert_message(now, submission),
+                Timer::Delivery(delivery) => self.tr1n_ran_out(now, delivery),
+                Timer::Handset(handset) => self.advance(now, &handset),
+                Timer::Outcome(outcome) => self.process_message(now, outcome),
+                Timer::ReportAnswer(report) => self.report_waited_too_long(now, report),
+                Timer::Relay(call) => self.relay_answered(now, call, RelayVerdict::Failed),
+            }
+            self.drain_events(now);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.sip.poll_transmit().map(Output::Transmit).or_else(|| self.outputs.pop_front())
+    }
+
+    /// When [`Engine::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        match (self.sip.poll_timeout(), self.schedule.next()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    fn drain_events(&mut self, now: Now) {
+        while let Some(event) = self.sip.poll_event() {
+            match event {
+                Event::Request { id, flow, message } => self.request(now, uas::Request { id, flow, message }),
+                Event::Overload { flow, message } => self.overloaded(flow, &message),
+                Event::Response { id, message } => self.response(now, id, Final::Response(&message)),
+                Event::Timeout { id } => self.response(now, id, Final::Timeout),
+                Event::TransportError { id } if self.unsent == Some(id) => {
+                    self.response(now, id, Final::Unsent)
+                }
+                Event::TransportError { id } => self.response(now, id, Final::TransportError),
+                Event::Stray { flow, .. } if self.settings.trusted.contains(flow.remote) => {
+                    self.poll_all_soon(now)
+                }
+                Event::Stray { .. } => self.drop_input("stray_response"),
+            }
+        }
+    }
+
+    fn response(&mut self, now: Now, id: ClientId, result: Final<'_>) {
+        match self.clients.remove(&id) {
+            Some(Purpose::Delivery(delivery)) => self.delivery_answered(now, delivery, result),
+            Some(Purpose::SubmitReport(sent)) => self.submit_report_answered(now, sent, result),
+            None => {}
+        }
+    }
+
+    fn call(&mut self, call: Call, pending: Pending) -> CallId {
+        let id = CallId(self.next());
+        self.calls.insert(id, pending);
+        self.outputs.push_back(Output::Call { id, call });
+        id
+    }
+
+    fn next(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    fn branch(&mut self) -> String {
+        let sequence = self.next();
+        format!("{}{sequence:x}", self.instance)
+    }
+
+    fn tell(
+        &mut self,
+        id: Option<&smsc_backend::MessageId>,
+        stage: &'static str,
+        text: impl FnOnce() -> String,
+    ) {
+        if self.settings.narrate {
+            self.outputs.push_back(Output::Step(Step { id: id.cloned(), stage, text: text() }));
+        }
+    }
+}
+
+/// How a request of ours ended.
+#[derive(Debug, Clone, Copy)]
+enum Final<'a> {
+    Response(&'a Message),
+    Timeout,
+    TransportError,
+    /// Not one octet of it left us.
+    Unsent,
+}
+
+fn over_tcp(transmit: &Transmit) -> bool {
+    match transmit.to {
+        Destination::Flow(flow) => flow.transport == Transport::Tcp,
+        Destination::Connect(target) => target.transport == Some(Transport::Tcp),
+    }
+}
+
+/// SplitMix64: jitter, tags and names of branches. Nothing secret rests on it.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+}

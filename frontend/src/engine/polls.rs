@@ -1,0 +1,178 @@
+//! Polling the backend's queue: on a timer, and at once on an event (design §7).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use smsc_backend::QueuedMessage;
+
+use super::handsets::Row;
+use super::register::backoff;
+use super::{Answered, Call, Engine, Now, Pending, Reply, Timer};
+
+/// Two polls of one location are at least this far apart.
+const SPACING: Duration = Duration::from_millis(20);
+
+/// The locations this pod polls.
+#[derive(Debug, Default)]
+pub(super) struct Polls {
+    by_location: FxHashMap<Arc<str>, Poll>,
+}
+
+#[derive(Debug, Default)]
+struct Poll {
+    /// Sequence number at which the call in flight was made.
+    in_flight: Option<u64>,
+    limit: u32,
+    /// An event came while a call was in flight, or too soon after one.
+    wanted: bool,
+    scheduled: bool,
+    last: Option<Instant>,
+    answered: bool,
+    failures: u32,
+}
+
+impl Engine {
+    /// Starts and stops polling as `polling.locations` says.
+    pub(super) fn follow_polled_locations(&mut self, now: Now) {
+        let settings = self.settings.clone();
+        self.polls
+            .by_location
+            .retain(|location, _| settings.polled.iter().any(|polled| **polled == **location));
+        for polled in &settings.polled {
+            if !self.polls.by_location.contains_key(polled.as_str()) {
+                let location: Arc<str> = Arc::from(polled.as_str());
+                self.polls.by_location.insert(location.clone(), Poll::default());
+                self.schedule.set(now.mono, Timer::Poll { location, timer: true });
+            }
+        }
+    }
+
+    /// An event made it likely that a queue has something: poll all locations, coalesced.
+    pub(super) fn poll_all_soon(&mut self, now: Now) {
+        let locations: Vec<Arc<str>> = self.polls.by_location.keys().cloned().collect();
+        for location in locations {
+            self.poll_soon(now, &location);
+        }
+    }
+
+    /// The backend says that this location has rows due.
+    pub fn wake(&mut self, now: Now, location: &str) {
+        self.poll_soon(now, location);
+        self.drain_events(now);
+    }
+
+    fn poll_soon(&mut self, now: Now, location: &str) {
+        if self.draining {
+            return;
+        }
+        let Some((location, poll)) = self.polls.by_location.get_key_value(location) else { return };
+        if poll.in_flight.is_some() || poll.scheduled {
+            let location = location.clone();
+            if let Some(poll) = self.polls.by_location.get_mut(&location) {
+                poll.wanted = true;
+            }
+            return;
+        }
+        let location = location.clone();
+        let at = poll.last.map_or(now.mono, |last| now.mono.max(last + SPACING));
+        if at <= now.mono {
+            self.poll(now, &location);
+        } else if let Some(poll) = self.polls.by_location.get_mut(&location) {
+            poll.scheduled = true;
+            self.schedule.set(at, Timer::Poll { location, timer: false });
+        }
+    }
+
+    pub(super) fn poll_due(&mut self, now: Now, location: &Arc<str>, timer: bool) {
+        let cooldown = self.settings.timers.flush_cooldown;
+        let interval = self.settings.timers.poll_interval;
+        let Some(poll) = self.polls.by_location.get_mut(location) else { return };
+        if timer {
+            let delay = if poll.failures > 0 { backoff(poll.failures).max(interval) } else { interval };
+            self.schedule.set(now.mono + delay, Timer::Poll { location: location.clone(), timer: true });
+            let flushed = poll.last.is_some_and(|last| now.mono.saturating_duration_since(last) < cooldown);
+            if flushed || poll.scheduled {
+                return;
+            }
+        } else {
+            poll.scheduled = false;
+        }
+        if poll.in_flight.is_none() && !self.draining {
+            self.poll(now, location);
+        }
+    }
+
+    fn poll(&mut self, now: Now, location: &Arc<str>) {
+        if self.handsets.in_hand() >= self.settings.caps.open_mt {
+            return;
+        }
+        let asked = self.next();
+        let limit = self.handsets.in_hand_of(location) + self.settings.timers.poll_batch;
+        let Some(poll) = self.polls.by_location.get_mut(location) else { return };
+        *poll = Poll { in_flight: Some(asked), limit, wanted: false, last: Some(now.mono), ..*poll };
+        self.metrics.polls.inc();
+        self.call(Call::GetQueue { location: location.to_string(), limit }, Pending::Poll(location.clone()));
+    }
+
+    pub(super) fn queue_answered(&mut self, now: Now, location: &Arc<str>, answer: Answered) {
+        let Some(poll) = self.polls.by_location.get_mut(location) else { return };
+        let asked = poll.in_flight.take().unwrap_or(0);
+        let (wanted, limit, first) = (poll.wanted, poll.limit, !poll.answered);
+        match answer {
+            Ok(Reply::Rows(rows)) => {
+                poll.failures = 0;
+                poll.answered = true;
+                let full = rows.len() >= limit as usize;
+                let fresh = self.take_rows(now, location, rows, asked, first);
+                self.forget_finished();
+                if wanted || (full && fresh > 0) {
+                    self.poll_soon(now, location);
+                }
+            }
+            Ok(_) => poll.failures += 1,
+            Err(_) => poll.failures += 1,
+        }
+    }
+
+    fn take_rows(
+        &mut self,
+        now: Now,
+        location: &Arc<str>,
+        rows: Vec<QueuedMessage>,
+        asked: u64,
+        first: bool,
+    ) -> usize {
+        let mut fresh = 0;
+        let mut handsets: Vec<Arc<str>> = Vec::new();
+        for message in rows {
+            if self.draining
+                || self.handsets.holds(&message.id)
+                || self.outcomes.finished_since(&message.id, asked)
+            {
+                continue;
+            }
+            // An attempt of an earlier life of this pod may still be reported: give it the time (design §11).
+            let tried = message.delivery_attempts != Some(0);
+            let hold = first && tried && !self.settings.backend_leases;
+            let hold_until = hold.then(|| now.mono + self.settings.timers.tr1n);
+            self.tell(Some(&message.id), "mt", || format!("fetched for {}", message.destination_msisdn));
+            let key = self.handsets.take(Row { message, location: location.clone(), hold_until });
+            fresh += 1;
+            if !handsets.contains(&key) {
+                handsets.push(key);
+            }
+        }
+        self.metrics.mt_in_hand.set(self.handsets.in_hand() as i64);
+        for key in handsets {
+            self.advance(now, &key);
+        }
+        fresh
+    }
+
+    fn forget_finished(&mut self) {
+        let oldest =
+            self.polls.by_location.values().filter_map(|poll| poll.in_flight).min().unwrap_or(self.sequence);
+        self.outcomes.forget_before(oldest);
+    }
+}

@@ -1,0 +1,299 @@
+//! Third-party REGISTER from the S-CSCF (TS 24.229 §5.4.1.7, TS 24.341 §5.3.3.2), and our own `frontend_register`.
+//!
+//! A trusted peer gets its 200 at once, whatever the backend does: another answer could deregister the subscriber.
+//! The write is repeated until the backend took it or a newer REGISTER of that identity replaces it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use smsc_backend::{FrontendRegistration, Location, LocationEvent, LocationRemoval};
+use smsc_proto::sip::{Header, Message, Method, Uri, multipart};
+
+use super::identity::{Identity, Subscriber};
+use super::uas::Request;
+use super::{Answered, Call, Engine, Now, Pending, Timer};
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+/// Assumed where a REGISTER names no lifetime (RFC 3261 §10.2).
+const DEFAULT_EXPIRES: u32 = 3600;
+
+/// Writes the backend has not taken yet: the newest per identity, so at most one for every registration.
+#[derive(Debug, Default)]
+pub(super) struct Registrar {
+    writes: FxHashMap<Box<str>, Write>,
+    frontend_failures: u32,
+}
+
+#[derive(Debug)]
+struct Write {
+    version: u64,
+    call: Call,
+    failures: u32,
+}
+
+/// What a third-party REGISTER tells, its bodies included.
+#[derive(Debug, Default)]
+struct Told {
+    msisdn: Option<String>,
+    imsi: Option<String>,
+    imei: Option<String>,
+    contact: Option<String>,
+    user_agent: Option<String>,
+    capable: Option<bool>,
+    associated: Vec<String>,
+}
+
+impl Engine {
+    pub(super) fn register(&mut self, now: Now, request: &Request) {
+        let message = &request.message;
+        let to = message.to().map(|to| to.uri.to_owned()).unwrap_or_default();
+        let Some(identity) = Identity::of(&to, &self.settings) else {
+            return self.refuse(now, request, 400, "bad_identity", |r| r);
+        };
+        if self.registrar.writes.len() >= self.settings.caps.registrations {
+            return self.refuse_overload(now, request);
+        }
+        let told = Told::read(message);
+        let contact = message.contacts().next().and_then(Result::ok);
+        let s_cscf = contact
+            .as_ref()
+            .map(|c| c.uri.to_owned())
+            .or_else(|| message.from().ok().map(|f| f.uri.to_owned()));
+        let contact_expires = contact.as_ref().and_then(|c| c.param("expires")).and_then(|e| e.parse().ok());
+        let expires = contact_expires.or_else(|| message.expires()).unwrap_or(DEFAULT_EXPIRES);
+        let call_id = message.call_id().ok().map(str::to_owned);
+        let cseq = message.cseq().ok().map(|cseq| cseq.number);
+        let answer_contact = contact.as_ref().map(|c| format!("<{}>;expires={expires}", c.uri));
+        self.answer(now, request, 200, |r| match &answer_contact {
+            Some(contact) => r.header(Header::Contact, contact),
+            None => r,
+        });
+        let call = if expires == 0 {
+            self.subscribers.forget(&identity);
+            self.tell(None, "register", || format!("{to} is gone"));
+            Call::DeleteLocation(LocationRemoval { impu: to, s_cscf, call_id, cseq })
+        } else {
+            let known = self.subscribers.find(now.mono, &identity);
+            let set: Vec<Identity> =
+                told.associated.iter().filter_map(|uri| Identity::of(uri, &self.settings)).collect();
+            let number = |i: &Identity| i.number.as_ref().map(|n| n.digits.clone());
+            let msisdn = told
+                .msisdn
+                .or_else(|| set.iter().find_map(number))
+                .or_else(|| number(&identity))
+                .or_else(|| known.as_ref().and_then(|k| k.msisdn.clone()));
+            let imsi = told
+                .imsi
+                .or_else(|| identity.imsi.clone())
+                .or_else(|| known.as_ref().and_then(|k| k.imsi.clone()));
+            let event = if known.is_some() { LocationEvent::Refreshed } else { LocationEvent::Registered };
+            let subscriber =
+                Subscriber { msisdn: msisdn.clone(), imsi: imsi.clone(), s_cscf: s_cscf.clone() };
+            self.subscribers.learn(now.mono, &identity, subscriber, set.iter());
+            self.tell(None, "register", || {
+                format!(
+                    "{to} registered for {expires} s, number {}",
+                    msisdn.as_deref().unwrap_or("not known")
+                )
+            });
+            let text = |name| message.header(name).map(str::to_owned);
+            Call::InsertLocation(Location {
+                msisdn,
+                imsi,
+                impu: to,
+                location: self.settings.location.clone(),
+                ims_capable: told.capable.unwrap_or(self.settings.capable_by_default),
+                contact: told.contact,
+                s_cscf,
+                call_id,
+                cseq,
+                imei: told.imei,
+                user_agent: told.user_agent,
+                access_network_info: text(Header::PAccessNetworkInfo),
+                visited_network: text(Header::PVisitedNetworkId),
+                expires,
+                event,
+            })
+        };
+        let version = self.next();
+        let impu: Box<str> = identity.aor.into();
+        self.registrar.writes.insert(impu.clone(), Write { version, call, failures: 0 });
+        self.write_registration(now, &impu);
+    }
+
+    pub(super) fn write_registration(&mut self, _now: Now, impu: &str) {
+        let Some(write) = self.registrar.writes.get(impu) else { return };
+        let (call, version) = (write.call.clone(), write.version);
+        self.call(call, Pending::Registration(impu.into(), version));
+    }
+
+    pub(super) fn registration_written(&mut self, now: Now, impu: &str, version: u64, answer: Answered) {
+        let Some(write) = self.registrar.writes.get_mut(impu) else { return };
+        if write.version != version {
+            return;
+        }
+        match answer {
+            Ok(_) => {
+                let added = matches!(write.call, Call::InsertLocation(_));
+                self.registrar.writes.remove(impu);
+                self.metrics.registrations.inc();
+                if added {
+                    self.poll_all_soon(now);
+                }
+            }
+            Err(error) if error.is_transient() => {
+                write.failures += 1;
+                let delay = backoff(write.failures);
+                self.schedule.set(now.mono + delay, Timer::Registration(impu.into()));
+            }
+            Err(error) => {
+                tracing::error!(impu, %error, "the backend refused a registration");
+                self.registrar.writes.remove(impu);
+            }
+        }
+    }
+
+    /// Removes a location the core says is not there (404, 410, 604): that S-CSCF's only.
+    pub(super) fn forget_location(&mut self, impu: &str, s_cscf: Option<String>) {
+        let removal = LocationRemoval { impu: impu.to_owned(), s_cscf, call_id: None, cseq: None };
+        self.call(Call::DeleteLocation(removal), Pending::ForgottenLocation);
+    }
+
+    pub(super) fn frontend_register(&mut self, now: Now) {
+        let s = &self.settings;
+        let registration = FrontendRegistration {
+            frontend_name: s.location.clone(),
+            frontend_type: "IMS".to_owned(),
+            hostname: s.location.clone(),
+            ip_address: s.advertised_host.clone(),
+            version: s.register.version.clone(),
+            uptime_seconds: now.mono.saturating_duration_since(self.started).as_secs(),
+            expires_in: u32::try_from(s.timers.register_expires.as_secs()).unwrap_or(u32::MAX),
+            configuration: s.register.configuration.clone(),
+        };
+        self.call(Call::FrontendRegister(registration), Pending::FrontendRegister);
+    }
+
+    pub(super) fn frontend_registered(&mut self, now: Now, answer: Answered) {
+        let third = self.settings.timers.register_expires / 3;
+        let delay = match answer {
+            Ok(_) => {
+                self.registrar.frontend_failures = 0;
+                third
+            }
+            Err(_) => {
+                self.registrar.frontend_failures += 1;
+                backoff(self.registrar.frontend_failures).min(third)
+            }
+        };
+        self.schedule.set(now.mono + delay, Timer::FrontendRegister);
+    }
+}
+
+/// 1, 2, 4 … 30 s.
+pub(super) fn backoff(failures: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(6)).min(LAST_RETRY)
+}
+
+impl Told {
+    fn read(message: &Message) -> Self {
+        let mut told = Self::default();
+        told.associate(message);
+        if let Some(content) = message.content_type() {
+            if content.is("multipart", "mixed") {
+                for part in multipart(&content, &message.body()).unwrap_or_default() {
+                    if let Some(content) = part.content_type() {
+                        told.body(content.media_type, part.body.clone());
+                    }
+                }
+            } else {
+                told.body(content.media_type, message.body());
+            }
+        }
+        told
+    }
+
+    fn body(&mut self, media_type: &str, body: Bytes) {
+        match media_type.to_ascii_lowercase().as_str() {
+            "application/3gpp-ims+xml" => self.msisdn = service_info(&body).or(self.msisdn.take()),
+            "message/sip" => {
+                if let Ok(nested) = Message::parse(body) {
+                    self.nested(&nested);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The handset's own REGISTER, or the S-CSCF's 200 to it (TS 24.229 §5.4.1.7A).
+    fn nested(&mut self, nested: &Message) {
+        self.associate(nested);
+        self.imsi = nested.header(Header::Authorization).and_then(private_identity).or(self.imsi.take());
+        if nested.method() != Some(Method::Register) && nested.status().is_none() {
+            return;
+        }
+        self.user_agent = nested.header(Header::UserAgent).map(str::to_owned).or(self.user_agent.take());
+        for contact in nested.contacts().filter_map(Result::ok) {
+            self.capable =
+                Some(self.capable.unwrap_or(false) || contact.params.get("+g.3gpp.smsip").is_some());
+            self.contact.get_or_insert_with(|| contact.uri.to_owned());
+            let imei = contact.param("+sip.instance").and_then(|i| i.strip_prefix("<urn:gsma:imei:"));
+            self.imei = imei.map(|i| i.trim_end_matches('>').to_owned()).or(self.imei.take());
+        }
+    }
+
+    fn associate(&mut self, message: &Message) {
+        for value in message.values(Header::PAssociatedUri) {
+            let uri = value.trim().trim_start_matches('<').split('>').next().unwrap_or_default();
+            if self.associated.len() < 16 && Uri::parse(uri).is_ok() {
+                self.associated.push(uri.to_owned());
+            }
+        }
+    }
+}
+
+/// The MSISDN in `<service-info>` (TS 24.229 §7.6): digits, perhaps with `+` or as a tel URI, perhaps in CDATA.
+fn service_info(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once("<service-info")?;
+    let (_, rest) = rest.split_once('>')?;
+    let (content, _) = rest.split_once("</service-info>")?;
+    let content = content.trim().trim_start_matches("<![CDATA[").trim_end_matches("]]>").trim();
+    let number = content.trim_start_matches("tel:").trim_start_matches("msisdn=").trim_start_matches('+');
+    let plausible = (3..=15).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    plausible.then(|| number.to_owned())
+}
+
+/// The IMSI in the Authorization username (TS 23.003 §13.3): 15 digits before the `@`.
+fn private_identity(authorization: &str) -> Option<String> {
+    let (_, rest) = authorization.split_once("username=\"")?;
+    let user = rest.split(['"', '@']).next()?;
+    (user.len() == 15 && user.bytes().all(|b| b.is_ascii_digit())).then(|| user.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_is_read_from_service_info_in_the_forms_seen() {
+        let forms = [
+            "<ims-3gpp version=\"1\"><service-info>11111111</service-info></ims-3gpp>",
+            "<ims-3gpp version=\"1\"><service-info><![CDATA[+4915550001]]></service-info></ims-3gpp>",
+            "<ims-3gpp><service-info xml:lang=\"en\"> tel:+4915550001 </service-info></ims-3gpp>",
+            "<ims-3gpp><service-info>call me</service-info></ims-3gpp>",
+            "<service-info>1",
+        ];
+        assert_eq!(
+            forms.map(|form| service_info(form.as_bytes())),
+            [Some("11111111".into()), Some("4915550001".into()), Some("4915550001".into()), None, None]
+        );
+    }
+
+    #[test]
+    fn retries_slow_down_to_half_a_minute() {
+        assert_eq!([1, 2, 5, 6, 60].map(|n| backoff(n).as_secs()), [1, 2, 16, 30, 30]);
+    }
+}

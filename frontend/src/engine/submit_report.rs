@@ -1,0 +1,152 @@
+//! The submit report: RP-ACK or RP-ERROR to the sender, in a MESSAGE of its own (TS 24.341 §5.3.3.4.2).
+
+use jiff::Timestamp as Time;
+use smsc_backend::MessageId;
+use smsc_proto::sip::transaction::Target;
+use smsc_proto::sip::{Header, Request as SipRequest};
+use smsc_proto::sms::{Direction, RpAck, RpError, Rpdu, SubmitReport, Timestamp};
+
+use super::mo::{Confirmation, Sender};
+use super::uas::Request;
+use super::{Engine, Final, Now, Purpose};
+
+/// Where a submit report goes.
+#[derive(Debug, Clone)]
+pub(super) struct Addressee {
+    /// The sender's public identity.
+    pub(super) uri: String,
+    /// Call-ID of its MESSAGE.
+    pub(super) in_reply_to: String,
+    /// RP-MR of its RPDU.
+    rp_mr: u8,
+    /// Its serving S-CSCF, where a registration told.
+    s_cscf: Option<String>,
+    /// Where its MESSAGE came from.
+    back: Target,
+}
+
+/// Why a submission is refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal {
+    /// RP-Cause (TS 24.011 §8.2.5.4).
+    pub(super) cause: u8,
+    /// TP-FCS (TS 23.040 §9.2.3.22).
+    pub(super) fcs: Option<u8>,
+}
+
+/// A submit report on its way.
+#[derive(Debug)]
+pub(super) struct Sent {
+    to: String,
+    confirms: Option<([u8; 16], MessageId)>,
+}
+
+impl Engine {
+    pub(super) fn addressee(&mut self, now: Now, request: &Request, sender: &Sender, rp_mr: u8) -> Addressee {
+        Addressee {
+            uri: sender.identity.uri.clone(),
+            in_reply_to: request.message.call_id().unwrap_or_default().to_owned(),
+            rp_mr,
+            s_cscf: self.subscribers.find(now.mono, &sender.identity).and_then(|s| s.s_cscf),
+            back: Target { transport: Some(request.flow.transport), addr: request.flow.remote },
+        }
+    }
+
+    /// RP-ACK; with an SMS-SUBMIT-REPORT where a message was stored (TS 23.040 §9.2.2.2a).
+    pub(super) fn send_rp_ack(
+        &mut self,
+        now: Now,
+        to: &Addressee,
+        scts: Option<Time>,
+        confirms: Confirmation<'_>,
+    ) {
+        let mut tpdu = Vec::with_capacity(16);
+        let scts = Timestamp::from_unix(scts.map_or(now.wall, |t| t.as_second()), 0);
+        SubmitReport { fcs: None, scts, pid: None, ud: None }.encode(&mut tpdu);
+        let rpdu = Rpdu::Ack(RpAck { mr: to.rp_mr, user_data: Some(&tpdu) });
+        self.send_submit_report(now, to, &rpdu, confirms.map(|(key, id)| (key, id.clone())));
+    }
+
+    /// RP-ERROR with its cause, and an SMS-SUBMIT-REPORT that carries TP-FCS where there is one.
+    pub(super) fn send_rp_error(&mut self, now: Now, to: &Addressee, refusal: Refusal) {
+        let mut tpdu = Vec::with_capacity(16);
+        if let Some(fcs) = refusal.fcs {
+            let scts = Timestamp::from_unix(now.wall, 0);
+            SubmitReport { fcs: Some(fcs), scts, pid: None, ud: None }.encode(&mut tpdu);
+        }
+        let user_data = (!tpdu.is_empty()).then_some(&tpdu[..]);
+        let rpdu = Rpdu::Error(RpError { mr: to.rp_mr, cause: refusal.cause, diagnostic: None, user_data });
+        self.send_submit_report(now, to, &rpdu, None);
+    }
+
+    fn send_submit_report(
+        &mut self,
+        now: Now,
+        to: &Addressee,
+        rpdu: &Rpdu<'_>,
+        confirms: Option<([u8; 16], MessageId)>,
+    ) {
+        let mut body = Vec::with_capacity(32);
+        rpdu.encode(Direction::NetworkToMs, &mut body);
+        let call_id =
+            format!("{:016x}{:x}@{}", self.random.next(), self.next(), self.settings.advertised_host);
+        let own = self.own_uri(None);
+        let configured = self.settings.s_cscf_uri.clone();
+        let route = configured.as_deref().or(to.s_cscf.as_deref());
+        let target = configured.as_deref().and_then(|uri| self.known_hop(now, uri)).unwrap_or(to.back);
+        let request = self
+            .new_request(&to.uri, &own, &call_id, route)
+            .header(Header::InReplyTo, &to.in_reply_to)
+            .header(Header::RequestDisposition, "no-fork")
+            .header(Header::AcceptContact, "*;+g.3gpp.smsip;require;explicit")
+            .body("application/vnd.3gpp.sms", &body);
+        let branch = self.branch();
+        match self.sip.request(now.mono, target, request, &branch) {
+            Ok(client) => {
+                _ = self.clients.insert(client, Purpose::SubmitReport(Sent { to: to.uri.clone(), confirms }));
+            }
+            Err(_) => {
+                tracing::warn!(to = %to.uri, "no room to send a submit report; the handset will repeat")
+            }
+        }
+    }
+
+    pub(super) fn submit_report_answered(&mut self, now: Now, sent: Sent, result: Final<'_>) {
+        match result {
+            Final::Response(message) if message.status().is_some_and(|s| s / 100 == 2) => {
+                if let Some((key, id)) = &sent.confirms {
+                    self.rp_ack_confirmed(now, *key);
+                    self.tell(Some(id), "mo", || format!("{} has its RP-ACK", sent.to));
+                }
+            }
+            Final::Response(message) => {
+                tracing::info!(to = %sent.to, status = message.status(), "submit report refused; a repeat gets the same verdict");
+            }
+            Final::Timeout | Final::TransportError | Final::Unsent => {
+                tracing::info!(to = %sent.to, "submit report not answered; a repeat gets the same verdict");
+            }
+        }
+    }
+
+    /// A MESSAGE of ours: the headers all of them share (TS 24.341 annex B.5, B.6).
+    pub(super) fn new_request(
+        &mut self,
+        uri: &str,
+        own: &str,
+        call_id: &str,
+        route: Option<&str>,
+    ) -> SipRequest {
+        let tag = self.random.next();
+        let mut request = SipRequest::new("MESSAGE", uri).header(Header::MaxForwards, "70");
+        if let Some(route) = route {
+            let loose = if route.contains(";lr") { "" } else { ";lr" };
+            request = request.header(Header::Route, &format!("<{route}{loose}>"));
+        }
+        request
+            .header(Header::From, &format!("<{own}>;tag={tag:x}"))
+            .header(Header::To, &format!("<{uri}>"))
+            .header(Header::CallId, call_id)
+            .header(Header::CSeq, "1 MESSAGE")
+            .header(Header::PAssertedIdentity, &format!("<{own}>"))
+    }
+}

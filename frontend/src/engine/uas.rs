@@ -1,0 +1,141 @@
+//! Requests as they come in: who may speak, and what each method gets.
+
+use smsc_proto::sip::transaction::{Flow, ServerId};
+use smsc_proto::sip::{Header, Message, Method, Response};
+
+use super::metrics::AnswerLabel;
+use super::{Engine, Now};
+
+/// The methods we serve.
+const ALLOW: &str = "MESSAGE, REGISTER, NOTIFY, OPTIONS";
+/// The bodies we take.
+pub(super) const ACCEPT: &str = "application/vnd.3gpp.sms, text/plain, message/cpim, multipart/mixed";
+const RETRY_AFTER_SECONDS: u64 = 8;
+
+/// A request waiting for its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) id: ServerId,
+    pub(super) flow: Flow,
+    pub(super) message: Message,
+}
+
+impl Engine {
+    pub(super) fn request(&mut self, now: Now, request: Request) {
+        let Request { flow, message, .. } = &request;
+        if !self.settings.trusted.contains(flow.remote) {
+            return self.refuse(now, &request, 403, "untrusted_peer", |r| r);
+        }
+        self.metrics.peer_last_seen.set(now.wall);
+        if message.from().is_err()
+            || message.to().is_err()
+            || message.call_id().is_err()
+            || message.cseq().is_err()
+        {
+            return self.refuse(now, &request, 400, "bad_header", |r| r);
+        }
+        if let Some(required) = message.header(Header::Require) {
+            let required = required.to_owned();
+            return self
+                .refuse(now, &request, 420, "extension", |r| r.header(Header::Unsupported, &required));
+        }
+        match message.method() {
+            Some(Method::Message) if self.is_ours(now, message) => {
+                self.metrics.loops.inc();
+                tracing::warn!(
+                    peer = %flow.remote, call_id = message.call_id().unwrap_or_default(),
+                    "loop: the core sent our own MESSAGE back; a terminating iFC for this PSI matches it"
+                );
+                self.refuse(now, &request, 482, "loop", |r| r);
+            }
+            Some(Method::Message) => self.message(now, request),
+            Some(Method::Register) => self.register(now, &request),
+            Some(Method::Options) => self.answer(now, &request, 200, |r| {
+                r.header(Header::Allow, ALLOW).header(Header::Accept, ACCEPT)
+            }),
+            Some(Method::Notify) => self.refuse(now, &request, 481, "no_subscription", |r| r),
+            Some(Method::Cancel) => self.refuse(now, &request, 481, "no_transaction", |r| r),
+            _ => self.refuse(now, &request, 405, "method", |r| r.header(Header::Allow, ALLOW)),
+        }
+    }
+
+    /// Answers a request for which there is no room (RFC 3261 §21.5.1), without keeping anything of it.
+    /// Not a 503 by default: that makes an S-CSCF leave every pod behind this address alone.
+    pub(super) fn overloaded(&mut self, flow: Flow, message: &Message) {
+        let status = self.settings.overload_status;
+        self.count_refusal("overload", status);
+        let retry_after = self.retry_after();
+        let octets = Response::to(message, flow.remote, status, &self.tag(message))
+            .header(Header::RetryAfter, &retry_after)
+            .to_bytes();
+        self.sip.respond_stateless(flow, message, octets);
+    }
+
+    /// Refuses for lack of room, inside a transaction.
+    pub(super) fn refuse_overload(&mut self, now: Now, request: &Request) {
+        let retry_after = self.retry_after();
+        let status = self.settings.overload_status;
+        self.refuse(now, request, status, "overload", |r| r.header(Header::RetryAfter, &retry_after));
+    }
+
+    /// Answers, and counts why it was not a success.
+    pub(super) fn refuse(
+        &mut self,
+        now: Now,
+        request: &Request,
+        status: u16,
+        reason: &'static str,
+        complete: impl FnOnce(Response) -> Response,
+    ) {
+        self.count_refusal(reason, status);
+        tracing::debug!(peer = %request.flow.remote, status, reason, "refused");
+        self.answer(now, request, status, complete);
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(
+        &mut self,
+        now: Now,
+        request: &Request,
+        status: u16,
+        complete: impl FnOnce(Response) -> Response,
+    ) {
+        let tag = self.tag(&request.message);
+        let response = Response::to(&request.message, request.flow.remote, status, &tag);
+        self.sip.respond(now.mono, request.id, complete(response).to_bytes());
+    }
+
+    fn count_refusal(&mut self, reason: &'static str, status: u16) {
+        self.metrics.refused.get_or_create(&AnswerLabel { reason, status }).inc();
+    }
+
+    /// The To tag: the same for every answer to one request, also when answered without state (RFC 3261 §8.2.7).
+    fn tag(&self, message: &Message) -> String {
+        use std::hash::{BuildHasher, Hasher};
+        let mut hasher = rustc_hash::FxBuildHasher.build_hasher();
+        hasher.write(self.instance.as_bytes());
+        hasher.write(message.header(Header::CallId).unwrap_or_default().as_bytes());
+        hasher.write(message.header(Header::From).unwrap_or_default().as_bytes());
+        format!("{:x}", hasher.finish())
+    }
+
+    fn retry_after(&mut self) -> String {
+        (1 + self.random.below(RETRY_AFTER_SECONDS)).to_string()
+    }
+
+    /// True if this MESSAGE left one of our pods: our branch in a Via, or our token on an RPDU that flows to handsets.
+    fn is_ours(&self, now: Now, message: &Message) -> bool {
+        let our_via = message.vias().filter_map(Result::ok).any(|via| {
+            via.branch()
+                .is_some_and(|b| b.strip_prefix("z9hG4bK").is_some_and(|b| b.starts_with(&self.instance)))
+        });
+        let to_handset = || {
+            message.content_type().is_some_and(|c| c.is("application", "vnd.3gpp.sms"))
+                && smsc_proto::sms::rp_header(&message.body()).is_some_and(|rp| rp.mti & 1 == 1)
+                && message
+                    .call_id()
+                    .is_ok_and(|id| super::Token::read(id, &self.settings.keys, now.wall).is_some())
+        };
+        our_via || to_handset()
+    }
+}
