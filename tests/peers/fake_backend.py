@@ -28,7 +28,7 @@ process_message; `*` in a fault is any of them.
           lose_answer                             does it, then closes the connection without an answer
     DELETE /_control/faults
     POST   /_control/enqueue                      {"location": L, ...row}: a row for L; answers it with its id
-    POST   /_control/settings                     {ignore_keys, bare_rows, integer_ids, retry_seconds, token}, any of them
+    POST   /_control/settings                     any of {ignore_keys, bare_rows, integer_ids, retry_seconds, token}
     POST   /_control/reset                        forgets everything but the settings
 """
 
@@ -157,6 +157,7 @@ class Backend:
 
     def reset(self):
         self.frontends, self.locations, self.messages = {}, {}, {}
+        self.queued = {}  # the messages that are not final
         self.by_key, self.by_submit_key = {}, {}
         self.faults, self.violations = [], []
         self.requests = collections.deque(maxlen=MAX_RECORDED)
@@ -175,8 +176,8 @@ class Backend:
     def insert_location(self, _, __, body):
         known = body["impu"] in self.locations
         self.locations[body["impu"]] = {**body, "until": time.monotonic() + body["expires"]}
-        for message in self.messages.values():
-            if message["state"] == "queued" and self.reaches(body, message["row"]["destination_msisdn"]):
+        for message in self.queued.values():
+            if self.reaches(body, message["row"]["destination_msisdn"]):
                 message["due"] = 0.0
         return (200 if known else 201), {"status": "ok"}
 
@@ -220,8 +221,8 @@ class Backend:
     def get_queue(self, _, request, __):
         location, limit = request["headers"]["smsc"], int(request["query"].get("limit", "100"))
         now, rows, reached = time.monotonic(), [], {}
-        for message in self.messages.values():
-            if message["state"] != "queued" or message["due"] > now:
+        for message in self.queued.values():
+            if message["due"] > now:
                 continue
             target = message["row"]["destination_msisdn"]
             if target not in reached:
@@ -247,9 +248,12 @@ class Backend:
             message["due"] = 0.0
             return 200, {"status": "ok"}
         message["attempts"] = max(message["attempts"], body["attempt"])
-        message["due"] = time.monotonic() + self.settings.retry_seconds
+        # Not over this link: there is no other here, so it waits for the next registration.
+        pause = 86_400 if body["permanent"] == "link" else self.settings.retry_seconds
+        message["due"] = time.monotonic() + pause
         if body["status"] == "delivered" or body["permanent"] == "message":
             message["state"] = "delivered" if body["status"] == "delivered" else "failed"
+            del self.queued[name]
             self.report_to_sender(message)
         return 200, {"status": "ok"}
 
@@ -261,7 +265,7 @@ class Backend:
         row = {"id": self.sequence if self.settings.integer_ids else str(uuid.uuid4()), "scts": utc(), **row}
         message = {"row": row, "location": location, "state": "queued", "due": 0.0, "reports": [],
                    "attempts": row.get("delivery_attempts", 0)}
-        self.messages[str(row["id"])] = message
+        self.messages[str(row["id"])] = self.queued[str(row["id"])] = message
         return message
 
     def report_to_sender(self, message):
@@ -318,8 +322,8 @@ class Backend:
                 return 200, [r for r in self.requests if wanted in (None, r["operation"])]
             case "POST", "faults":
                 for fault in body if isinstance(body, list) else [body]:
-                    if not hasattr(Answer, fault["fault"]) or fault["operation"] not in ("*", *OPERATIONS):
-                        return 400, {"error": f"no such fault or operation: {fault}"}
+                    if fault["operation"] not in ("*", *OPERATIONS) or not set(fault) >= FAULTS[fault["fault"]]:
+                        return 400, {"error": f"no such operation, or a member is missing: {fault}"}
                     self.faults.append({"times": 1, **fault})
                 return 200, self.faults
             case "DELETE", "faults":
@@ -338,6 +342,10 @@ class Backend:
                 return 204, None
         return 404, {"error": "no such control endpoint"}
 
+
+# fault: the members it must have
+FAULTS = {"delay": {"seconds"}, "status": {"status"}, "refuse": set(), "nonsense": set(), "garbage": set(),
+          "drop": set(), "lose_answer": set()}
 
 # operation: method, path pattern
 OPERATIONS = {
@@ -397,7 +405,7 @@ class Answer:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. `status` 0 in a recorded request means that it got no answer."""
+    """One connection. A recorded `status` of 0 or -1 means that no HTTP answer was given."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
