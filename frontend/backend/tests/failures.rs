@@ -17,8 +17,8 @@ async fn error_of(reply: Reply) -> BackendError {
     RestBackend::new(plain(&url)).unwrap().insert_message(message()).await.unwrap_err()
 }
 
-/// A server that gives each connection, in order, to one of `acts` after reading a request from it; the rest of
-/// the acts are dropped with the server.
+/// A server that reads one request from each connection, writes that connection's octets and closes it. The task
+/// ends with the number of connections served.
 async fn raw_peer<const N: usize>(answers: [&'static [u8]; N]) -> (String, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -146,6 +146,7 @@ async fn a_closed_connection_is_unreachable_and_garbage_is_nonsense() {
     for (octets, class) in [
         (&b""[..], ErrorClass::Unreachable),
         (b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{\"id\"", ErrorClass::Unreachable),
+        (b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorClass::Nonsense),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", ErrorClass::Nonsense),
     ] {
         let (url, _) = raw_peer([octets]).await;

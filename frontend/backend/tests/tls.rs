@@ -105,6 +105,12 @@ async fn a_certificate_for_another_host_is_denied() {
 }
 
 #[tokio::test]
+async fn a_server_without_tls_is_denied() {
+    let url = Peer::new([answer(200, "[]")]).start().await.replace("http://", "https://");
+    assert_eq!(poll(trusting(&url, &ca())).await, Err(ErrorClass::Denied));
+}
+
+#[tokio::test]
 async fn verification_can_be_switched_off() {
     let url = serve(&ca(), LOOPBACK, None).await;
     assert_eq!(poll(RestConfig { insecure_skip_verify: true, ..plain(&url) }).await, Ok(()));

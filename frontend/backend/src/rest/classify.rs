@@ -119,10 +119,11 @@ pub(super) fn nonsense(operation: &'static str, reply: &Reply, detail: &str) -> 
 /// A request that got no answer.
 pub(super) fn broken(operation: &'static str, error: &reqwest::Error) -> Broken {
     let hyper = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>());
-    // rustls hands its errors up as InvalidData; nothing else below HTTP uses that kind.
-    let tls = causes(error)
+    let tls = causes(error).any(|cause| cause.is::<rustls::Error>());
+    // What hyper says of chunks and trailers that are none.
+    let framing = causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::InvalidData);
+        .any(|cause| matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
     let class = if tls {
         ErrorClass::Denied
     } else if error.is_connect() {
@@ -130,7 +131,7 @@ pub(super) fn broken(operation: &'static str, error: &reqwest::Error) -> Broken 
         ErrorClass::Unreachable
     } else if error.is_timeout() {
         ErrorClass::Timeout
-    } else if hyper.is_some_and(hyper::Error::is_parse) {
+    } else if framing || hyper.is_some_and(hyper::Error::is_parse) {
         ErrorClass::Nonsense
     } else {
         ErrorClass::Unreachable

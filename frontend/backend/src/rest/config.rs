@@ -5,10 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
+use tokio::sync::Semaphore;
 
 use super::{BreakerConfig, Endpoints, RetryConfig};
 
-/// Everything the REST client needs to know. Secrets are file paths, never values.
+/// The longest time any setting may hold.
+const MAX_LENGTH: Duration = Duration::from_secs(3600);
+
+/// Everything the REST client needs to know. Secrets are file paths, never values; proxies in the environment
+/// are not used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RestConfig {
     /// `http://` or `https://`, host, port, and a path prefix if the backend has one; no credentials.
@@ -63,6 +68,28 @@ impl RestConfig {
             breaker: BreakerConfig::default(),
             user_agent: concat!("smsc/", env!("CARGO_PKG_VERSION")).into(),
         }
+    }
+
+    /// Checks what would otherwise fail, or overflow a clock, much later.
+    pub(super) fn check(&self) -> Result<(), RestError> {
+        let BreakerConfig { open, max_open, .. } = self.breaker;
+        for (name, length) in [
+            ("timeout", self.timeout),
+            ("connect_timeout", self.connect_timeout),
+            ("breaker.open", open),
+            ("breaker.max_open", max_open),
+        ] {
+            if length > MAX_LENGTH {
+                return Err(RestError::Setting(format!("{name}: {length:?} is longer than {MAX_LENGTH:?}")));
+            }
+        }
+        if self.timeout.is_zero() || self.connect_timeout.is_zero() {
+            return Err(RestError::Setting("timeout and connect_timeout must not be zero".into()));
+        }
+        if self.max_in_flight == 0 || self.max_in_flight > Semaphore::MAX_PERMITS {
+            return Err(RestError::Setting(format!("max_in_flight: {} is out of range", self.max_in_flight)));
+        }
+        Ok(())
     }
 
     /// The base URL, parsed and checked.
@@ -168,6 +195,22 @@ mod tests {
             refusal("http://h/?a=1"),
             "backend URL http://h/?a=1: a base URL has no query and no fragment"
         );
+    }
+
+    #[test]
+    fn lengths_that_no_clock_can_add_are_refused() {
+        let refusal = |config: RestConfig| config.check().unwrap_err().to_string();
+        let config = RestConfig::new("http://h");
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(
+            refusal(RestConfig { timeout: Duration::from_secs(3601), ..config.clone() }),
+            "timeout: 3601s is longer than 3600s"
+        );
+        assert_eq!(
+            refusal(RestConfig { timeout: Duration::ZERO, ..config.clone() }),
+            "timeout and connect_timeout must not be zero"
+        );
+        assert_eq!(refusal(RestConfig { max_in_flight: 0, ..config }), "max_in_flight: 0 is out of range");
     }
 
     #[test]

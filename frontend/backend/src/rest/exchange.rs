@@ -88,9 +88,6 @@ struct Counters {
 impl Exchange {
     pub(super) fn new(config: RestConfig, https: bool) -> Result<Self, RestError> {
         let now = Instant::now();
-        if config.max_in_flight == 0 || config.max_in_flight > Semaphore::MAX_PERMITS {
-            return Err(RestError::Setting("max_in_flight is out of range".into()));
-        }
         Ok(Self {
             https,
             client: RwLock::new(tls::client(&config, https)?),
@@ -160,7 +157,7 @@ impl Exchange {
             let Some(pause) = self.pause_before_repeat(&call, &error, failure.midway, repeats) else {
                 return Err(error);
             };
-            if Instant::now() + pause >= deadline || !self.withdraw() {
+            if pause >= deadline.saturating_duration_since(Instant::now()) || !self.withdraw() {
                 return Err(error);
             }
             repeats += 1;

@@ -80,6 +80,7 @@ impl RestBackend {
     /// # Errors
     /// A setting, template or file that cannot be used; see [`RestError`].
     pub fn new(config: RestConfig) -> Result<Self, RestError> {
+        config.check()?;
         let base = config.base()?;
         let table = Table::new(&base, &config.endpoints)?;
         let exchange = Exchange::new(config, base.scheme() == "https")?;
