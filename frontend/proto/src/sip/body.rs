@@ -123,9 +123,10 @@ fn find(
 }
 
 fn read_part(part: Bytes) -> Result<BodyPart, ParseError> {
-    let head = scan::head(&part, 0)?;
-    let body = part.slice(head.end.min(part.len())..);
-    Ok(BodyPart { head: head.unfolded.unwrap_or(part), lines: head.lines, body })
+    let mut lines = Lines::new();
+    let head = scan::head(&part, 0, &mut lines)?;
+    let body = part.slice(head.end..);
+    Ok(BodyPart { head: head.unfolded.unwrap_or(part), lines, body })
 }
 
 /// A delimiter line.

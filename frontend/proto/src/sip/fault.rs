@@ -6,7 +6,6 @@ use super::error::{HeaderError, Problem, UriError};
 use super::header::Header;
 use super::message::Message;
 use super::method::Method;
-use super::scan;
 use super::uri::{Scheme, Uri};
 
 /// Why a request that could be parsed must be refused whatever its method is.
@@ -55,11 +54,14 @@ impl Message {
         if self.cseq().is_ok_and(|cseq| cseq.method != method) {
             return Some(RequestFault::CSeqMethod);
         }
-        match self.request_uri().map(Uri::parse) {
-            Some(Err(error)) => Some(RequestFault::RequestUri(error)),
-            Some(Ok(Uri { scheme: Scheme::Other(_), .. })) => Some(RequestFault::Scheme),
-            _ => None,
-        }
+        self.request_uri().map(Uri::parse)?.err().map(RequestFault::RequestUri)
+    }
+
+    /// Whether the Request-URI of this request has a scheme that nobody here serves. To be asked once the method is
+    /// known to be served (RFC 3261 §8.2.1 comes before §8.2.2.1).
+    pub fn scheme_fault(&self) -> Option<RequestFault> {
+        let uri = Uri::parse(self.request_uri()?).ok()?;
+        matches!(uri.scheme, Scheme::Other(_)).then_some(RequestFault::Scheme)
     }
 
     fn check_headers(&self) -> Result<(), HeaderError> {
@@ -96,11 +98,7 @@ const SINGLE: [Header; 7] = [
 /// What can be answered of octets that [`Message::parse`] refused: a request other than ACK whose Via, From, To,
 /// Call-ID and CSeq stand in lines that can be told apart. Answer it 400; its body is left out. None: say nothing.
 pub fn classify_malformed(datagram: &[u8]) -> Option<Message> {
-    let raw = Bytes::copy_from_slice(datagram);
-    let start = raw.iter().position(|octet| !matches!(octet, b'\r' | b'\n'))?;
-    let (start_line, headers) = scan::salvaged_start_line(&raw, start)?;
-    let head = scan::head(&raw, headers).ok().or_else(|| scan::salvaged_head(&raw, headers))?;
-    let message = Message::salvaged(raw, start_line, head);
+    let message = Message::salvage(Bytes::copy_from_slice(datagram))?;
     let answerable = message.method() != Some(Method::Ack)
         && message.via().is_ok()
         && [Header::From, Header::To, Header::CallId, Header::CSeq]

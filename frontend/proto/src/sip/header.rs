@@ -17,6 +17,7 @@ macro_rules! headers {
             pub const ALL: &'static [Header] = &[$(Header::$variant,)*];
 
             /// The canonical name, as it is written on the wire.
+            #[inline]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Header::$variant => $name,)* }
             }
@@ -145,7 +146,8 @@ const fn hash(name: &[u8]) -> Option<usize> {
     let first = (name[0] | 0x20) as usize;
     let middle = (name[length / 2] | 0x20) as usize;
     let last = (name[length - 1] | 0x20) as usize;
-    Some((length * 37 + first * 5 + middle * 17 + last * 3) % SLOTS)
+    // These factors give every name declared so far a slot of its own.
+    Some((length * 57 + first * 21 + middle * 31 + last * 27) % SLOTS)
 }
 
 const fn table() -> [Option<Header>; SLOTS] {

@@ -1,5 +1,9 @@
 //! Comma-separated header values (RFC 3261 §7.3.1).
 
+use memchr::{memchr, memchr3};
+
+use super::octets::trim;
+
 /// Every element of a comma-separated value, blanks trimmed, empty ones included. Commas inside a quoted string or
 /// between `<` and `>` do not separate.
 pub(super) fn elements(value: &[u8]) -> Elements<'_> {
@@ -18,23 +22,22 @@ impl<'a> Iterator for Elements<'a> {
         let rest = self.rest?;
         let end = find_outside(rest, b',');
         self.rest = end.map(|comma| &rest[comma + 1..]);
-        Some(super::octets::trim(&rest[..end.unwrap_or(rest.len())]))
+        Some(trim(&rest[..end.unwrap_or(rest.len())]))
     }
 }
 
 /// The first `separator` of `value` that is neither in a quoted string nor between `<` and `>`.
 pub(super) fn find_outside(value: &[u8], separator: u8) -> Option<usize> {
     let mut at = 0;
-    while at < value.len() {
+    loop {
+        at += memchr3(separator, b'"', b'<', &value[at..])?;
         match value[at] {
-            octet if octet == separator => return Some(at),
             b'"' => at = quote_end(value, at)?,
-            b'<' => at += memchr::memchr(b'>', &value[at..])?,
-            _ => {}
+            b'<' => at += memchr(b'>', &value[at..])?,
+            _ => return Some(at),
         }
         at += 1;
     }
-    None
 }
 
 /// Where the quoted string that opens at `at` closes, minding quoted pairs (RFC 3261 §25.1).

@@ -41,23 +41,30 @@ impl Message {
         let start =
             datagram.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).ok_or(ParseError::Empty)?;
         let (start_line, headers) = scan::start_line(&datagram, start)?;
-        let head = scan::head(&datagram, headers)?;
-        let mut message = Message {
-            raw: datagram,
-            unfolded: head.unfolded,
-            start: start_line,
-            lines: head.lines,
-            body_start: head.end,
-            body_end: head.end,
-        };
-        message.body_end = message.body_start + message.body_length()?;
+        let mut message = Message::beginning(datagram, start_line);
+        let head = scan::head(&message.raw, headers, &mut message.lines)?;
+        message.unfolded = head.unfolded;
+        message.body_start = head.end;
+        message.body_end = head.end + message.body_length()?;
         Ok(message)
     }
 
-    /// A message whose body is left out, for what is to be answered although it cannot be taken.
-    pub(super) fn salvaged(raw: Bytes, start: StartLine, head: scan::Head) -> Message {
-        let end = head.end.min(raw.len());
-        Message { raw, unfolded: head.unfolded, start, lines: head.lines, body_start: end, body_end: end }
+    /// A request good enough to answer it: what can be told apart of its head, and no body.
+    pub(super) fn salvage(raw: Bytes) -> Option<Message> {
+        let start = raw.iter().position(|octet| !matches!(octet, b'\r' | b'\n'))?;
+        let (start_line, headers) = scan::salvaged_start_line(&raw, start)?;
+        let mut message = Message::beginning(raw, start_line);
+        let lines = &mut message.lines;
+        let head = match scan::head(&message.raw, headers, lines) {
+            Ok(head) => head,
+            Err(_) => scan::salvaged_head(&message.raw, headers, lines)?,
+        };
+        message.unfolded = head.unfolded;
+        Some(message)
+    }
+
+    fn beginning(raw: Bytes, start: StartLine) -> Message {
+        Message { raw, unfolded: None, start, lines: Lines::new(), body_start: 0, body_end: 0 }
     }
 
     /// Whether this is a request.

@@ -2,7 +2,7 @@
 
 use super::error::{Problem, UriError};
 use super::list::quote_end;
-use super::octets::trim_str;
+use super::octets::{all, trim_str};
 use super::params::Params;
 use super::uri::Uri;
 
@@ -76,7 +76,7 @@ fn checked(uri: &str) -> Result<&str, Problem> {
     if uri.is_empty() {
         return Err(Problem::Empty);
     }
-    if uri.bytes().any(|octet| octet <= b' ' || octet == 0x7f) {
+    if !all(uri, |o| (o > b' ') & (o != 0x7f)) {
         return Err(Problem::Blank);
     }
     Ok(uri)

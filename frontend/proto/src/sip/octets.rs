@@ -1,5 +1,7 @@
 //! Small facts about octets that reader and writer share.
 
+use memchr::memchr3;
+
 /// Whether `octet` may stand in a token (RFC 3261 §25.1).
 pub(super) fn is_token(octet: u8) -> bool {
     TOKEN[usize::from(octet)]
@@ -8,6 +10,11 @@ pub(super) fn is_token(octet: u8) -> bool {
 /// Whether `octet` is a space or a tab.
 pub(super) fn is_blank(octet: u8) -> bool {
     octet == b' ' || octet == b'\t'
+}
+
+/// Whether every octet of `text` is legal. Looks at all of them, which the compiler can do many at a time.
+pub(super) fn all(text: &str, legal: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, octet| all & legal(octet))
 }
 
 /// `octets` without blanks at either end.
@@ -38,6 +45,9 @@ pub(super) fn saturating_number(digits: &[u8]) -> Option<u32> {
 pub(super) fn push_line_safe(out: &mut Vec<u8>, value: &[u8]) {
     let start = out.len();
     out.extend_from_slice(value);
+    if memchr3(b'\r', b'\n', 0, value).is_none() {
+        return;
+    }
     for octet in &mut out[start..] {
         if matches!(octet, b'\r' | b'\n' | 0) {
             *octet = b' ';

@@ -1,5 +1,6 @@
 //! Writing responses.
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use super::header::Header;
 use super::list::elements;
 use super::message::Message;
-use super::octets::push_number;
+use super::octets::{push_line_safe, push_number, trim_str};
 use super::params::segments;
 use super::request::{push_body, push_header};
 use super::status::reason_phrase;
@@ -84,65 +85,60 @@ fn copy(head: &mut Vec<u8>, request: &Message, header: Header) {
 }
 
 fn push_to(head: &mut Vec<u8>, request: &Message, tag: &str) {
-    let Some(value) = request.header_octets(Header::To).next() else { return };
-    let tagged = match request.to() {
-        Ok(to) => to.params.contains("tag"),
-        // What cannot be read goes back as it came.
-        Err(_) => true,
-    };
-    if tagged || tag.is_empty() {
-        push_header(head, Header::To.as_str(), value);
-    } else {
-        push_header(head, Header::To.as_str(), &[value, b";tag=", tag.as_bytes()].concat());
+    copy(head, request, Header::To);
+    // What cannot be read goes back as it came.
+    let untagged = request.to().is_ok_and(|to| !to.params.contains("tag"));
+    if untagged && !tag.is_empty() {
+        head.truncate(head.len() - 2);
+        head.extend_from_slice(b";tag=");
+        push_line_safe(head, tag.as_bytes());
+        head.extend_from_slice(b"\r\n");
     }
 }
 
 fn push_vias(head: &mut Vec<u8>, request: &Message, source: SocketAddr) {
     let mut lines = request.header_octets(Header::Via);
     if let Some(first) = lines.next() {
-        let top = elements(first).next().unwrap_or_default();
-        match std::str::from_utf8(top).ok().and_then(|top| stamped(top, source)) {
-            Some(stamped) => {
-                // `top` was trimmed at its front only of blanks the line did not have, so it is a prefix of the line.
-                let others = first.get(top.len()..).unwrap_or_default();
-                push_header(head, Header::Via.as_str(), &[stamped.as_bytes(), others].concat());
-            }
-            None => push_header(head, Header::Via.as_str(), first),
-        }
+        push_top_via(head, first, source);
     }
     for line in lines {
         push_header(head, Header::Via.as_str(), line);
     }
 }
 
-/// The topmost Via with `received` and `rport` as they must be; None if it cannot be read.
-fn stamped(top: &str, source: SocketAddr) -> Option<String> {
-    let via = Via::parse(top).ok()?;
+/// Appends the first Via line, its first element with `received` and `rport` as they must be.
+fn push_top_via(head: &mut Vec<u8>, line: &[u8], source: SocketAddr) {
+    let top = elements(line).next().and_then(|top| std::str::from_utf8(top).ok()).unwrap_or_default();
+    let Ok(via) = Via::parse(top) else {
+        return push_header(head, Header::Via.as_str(), line);
+    };
     let address = source.ip().to_canonical();
     let asked = via.rport().is_some();
     let same = via.host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical() == address);
-    if same && !asked && via.params.get("received").is_none() {
-        return Some(top.to_owned());
-    }
-    let mut parts = segments(top);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let name = part.split('=').next().unwrap_or_default().trim_end_matches([' ', '\t']);
+    head.extend_from_slice(b"Via: ");
+    for (index, part) in segments(top).enumerate() {
+        let name = part.split('=').next().map(trim_str).unwrap_or_default();
         // Only the receiver may say where a request came from, so what the sender claims is replaced.
-        if name.eq_ignore_ascii_case("received") {
+        if index > 0 && name.eq_ignore_ascii_case("received") {
             continue;
         }
-        out.push(';');
-        if name.eq_ignore_ascii_case("rport") {
-            out.push_str(&format!("rport={}", source.port()));
+        if index > 0 {
+            head.push(b';');
+        }
+        if index > 0 && name.eq_ignore_ascii_case("rport") {
+            head.extend_from_slice(b"rport=");
+            push_number(head, source.port().into());
         } else {
-            out.push_str(part);
+            push_line_safe(head, part.as_bytes());
         }
     }
     if asked || !same {
-        out.push_str(&format!(";received={address}"));
+        // Writing to a Vec cannot fail.
+        let _ = write!(head, ";received={address}");
     }
-    Some(out)
+    // The line was trimmed, so its first element begins it; what stands behind are the other elements.
+    push_line_safe(head, line.get(top.len()..).unwrap_or_default());
+    head.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use memchr::{memchr, memchr2, memmem, memrchr};
 
 use super::error::ParseError;
 use super::header::Header;
-use super::octets::{is_blank, is_token, trim};
+use super::octets::{is_blank, is_token};
 
 /// The longest header section taken, start line and empty line included, in octets.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -55,7 +55,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    fn new() -> Lines {
+    pub(super) fn new() -> Lines {
         Lines { inline: [Line::default(); INLINE_LINES], count: 0, spilled: Vec::new() }
     }
 
@@ -65,6 +65,11 @@ impl Lines {
             None => self.spilled.push(line),
         }
         self.count += 1;
+    }
+
+    fn clear(&mut self) {
+        self.count = 0;
+        self.spilled.clear();
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Line> {
@@ -83,11 +88,11 @@ pub(super) enum StartLine {
     Status { code: u16, reason: Span },
 }
 
-/// A head that was read: its header lines, and where what follows it begins.
+/// A head that was read.
 pub(super) struct Head {
-    /// The head with every fold made blanks; absent if there was none, so that `lines` indexes the octets parsed.
+    /// The head with every fold made blanks; absent if there was none, so that the lines index the octets parsed.
     pub(super) unfolded: Option<Bytes>,
-    pub(super) lines: Lines,
+    /// Where what follows the head begins.
     pub(super) end: usize,
 }
 
@@ -105,19 +110,15 @@ pub(super) fn start_line(octets: &[u8], start: usize) -> Result<(StartLine, usiz
     Ok((parsed, end + 2))
 }
 
-/// Reads the header lines from `start` to the empty line.
-pub(super) fn head(octets: &[u8], start: usize) -> Result<Head, ParseError> {
-    match header_lines(octets, start)? {
-        Some((lines, end)) => Ok(Head { unfolded: None, lines, end }),
-        None => {
-            let unfolded = unfold(octets, start)?;
-            match header_lines(&unfolded, start)? {
-                Some((lines, end)) => Ok(Head { unfolded: Some(unfolded.into()), lines, end }),
-                // Unfolding left no blank behind a CRLF, except behind the start line, where it continues nothing.
-                None => Err(ParseError::HeaderLine { offset: start }),
-            }
-        }
+/// Reads the header lines from `start` to the empty line into `lines`, which is filled in place because it is large.
+pub(super) fn head(octets: &[u8], start: usize, lines: &mut Lines) -> Result<Head, ParseError> {
+    if let Some(end) = header_lines(octets, start, lines)? {
+        return Ok(Head { unfolded: None, end });
     }
+    let unfolded = unfold(octets, start)?;
+    // Unfolding leaves no blank behind a CRLF, except behind the start line, where it continues nothing.
+    let end = header_lines(&unfolded, start, lines)?.ok_or(ParseError::HeaderLine { offset: start })?;
+    Ok(Head { unfolded: Some(unfolded.into()), end })
 }
 
 fn request_line(line: &[u8], start: usize) -> Result<StartLine, &'static str> {
@@ -130,7 +131,7 @@ fn request_line(line: &[u8], start: usize) -> Result<StartLine, &'static str> {
     if !is_version(version) {
         return Err("no SIP version");
     }
-    if uri.is_empty() || uri.iter().any(|octet| !octet.is_ascii_graphic()) {
+    if uri.is_empty() || !uri.iter().fold(true, |all, octet| all & octet.is_ascii_graphic()) {
         return Err("Request-URI is empty or has blanks or control characters");
     }
     Ok(StartLine::Request {
@@ -164,20 +165,23 @@ fn status_line(line: &[u8], start: usize) -> Result<StartLine, ParseError> {
 /// Whether `octets` is `SIP/digits.digits`.
 fn is_version(octets: &[u8]) -> bool {
     let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    if octets == b"SIP/2.0" {
+        return true;
+    }
     octets.len() > 4
         && octets[..4].eq_ignore_ascii_case(b"SIP/")
         && memchr(b'.', octets).is_some_and(|dot| digits(&octets[4..dot]) && digits(&octets[dot + 1..]))
 }
 
-/// The header lines from `start`, and where the empty line behind them ends; None if a line is folded.
-fn header_lines(octets: &[u8], start: usize) -> Result<Option<(Lines, usize)>, ParseError> {
+/// Reads the header lines from `start`; returns where the empty line behind them ends, or None if a line is folded.
+fn header_lines(octets: &[u8], start: usize, lines: &mut Lines) -> Result<Option<usize>, ParseError> {
     let window = &octets[..octets.len().min(MAX_HEAD)];
-    let mut lines = Lines::new();
+    lines.clear();
     let mut at = start;
     loop {
         match window.get(at) {
             Some(b'\r') if window.get(at + 1) == Some(&b'\n') => {
-                return Ok(Some((lines, at + 2)));
+                return Ok(Some(at + 2));
             }
             Some(octet) if is_blank(*octet) => return Ok(None),
             Some(_) => {}
@@ -186,23 +190,33 @@ fn header_lines(octets: &[u8], start: usize) -> Result<Option<(Lines, usize)>, P
         if lines.count == MAX_HEADER_LINES {
             return Err(ParseError::TooManyHeaders { offset: at, limit: MAX_HEADER_LINES });
         }
-        let name_end = at + window[at..].iter().take_while(|&&octet| is_token(octet)).count();
-        let colon = name_end + window[name_end..].iter().take_while(|&&octet| is_blank(octet)).count();
-        if window.get(colon) != Some(&b':') || name_end == at {
-            return Err(broken_line(window, at, octets));
+        let end = line_end(window, at, octets.len())?;
+        let name_end = at + window[at..end].iter().take_while(|&&octet| is_token(octet)).count();
+        let colon = skip_blanks(window, name_end, end);
+        if name_end == at || window[colon] != b':' {
+            return Err(ParseError::HeaderLine { offset: at });
         }
-        let end = line_end(window, colon + 1, octets.len())?;
-        let value = trim(&window[colon + 1..end]);
-        // Trimming only cuts at both ends, so the value's place follows from where its octets lie.
-        let lead = window[colon + 1..end].iter().take_while(|&&octet| is_blank(octet)).count();
-        let value_start = colon + 1 + lead;
+        let value = skip_blanks(window, colon + 1, end);
+        let mut value_end = end;
+        while value_end > value && is_blank(window[value_end - 1]) {
+            value_end -= 1;
+        }
         lines.push(Line {
             header: Header::from_name(&window[at..name_end]),
             name: Span::new(at, name_end),
-            value: Span::new(value_start, value_start + value.len()),
+            value: Span::new(value, value_end),
         });
         at = end + 2;
     }
+}
+
+/// The first octet from `from` on that is no blank, at most `end`.
+fn skip_blanks(octets: &[u8], from: usize, end: usize) -> usize {
+    let mut at = from;
+    while at < end && is_blank(octets[at]) {
+        at += 1;
+    }
+    at
 }
 
 /// Where the CRLF stands that ends the line which `from` is in. `total` is how many octets there really are.
@@ -215,14 +229,6 @@ fn line_end(window: &[u8], from: usize, total: usize) -> Result<usize, ParseErro
         (b'\r', Some(b'\n')) => Ok(at),
         (b'\r', None) => Err(ended(window, total)),
         _ => Err(ParseError::StrayLineEnd { offset: at }),
-    }
-}
-
-fn broken_line(window: &[u8], at: usize, octets: &[u8]) -> ParseError {
-    // A line cut short by the end of the octets, or by a CR or LF alone, is named as that.
-    match line_end(window, at, octets.len()) {
-        Ok(_) => ParseError::HeaderLine { offset: at },
-        Err(error) => error,
     }
 }
 
@@ -273,7 +279,7 @@ pub(super) fn salvaged_start_line(octets: &[u8], start: usize) -> Option<(StartL
 }
 
 /// The header lines that can be told apart of a head with broken ones, up to its empty line or the octets' end.
-pub(super) fn salvaged_head(octets: &[u8], start: usize) -> Option<Head> {
+pub(super) fn salvaged_head(octets: &[u8], start: usize, lines: &mut Lines) -> Option<Head> {
     let window = &octets[..octets.len().min(MAX_HEAD)];
     let mut kept = window[..start].to_vec();
     let mut at = start;
@@ -290,6 +296,6 @@ pub(super) fn salvaged_head(octets: &[u8], start: usize) -> Option<Head> {
         at = end + 2;
     }
     kept.extend_from_slice(b"\r\n");
-    let (lines, end) = header_lines(&kept, start).ok()??;
-    Some(Head { unfolded: Some(kept.into()), lines, end })
+    let end = header_lines(&kept, start, lines).ok()??;
+    Some(Head { unfolded: Some(kept.into()), end })
 }

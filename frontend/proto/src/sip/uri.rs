@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::error::UriError;
-use super::octets::trim_str;
+use super::octets::{all, trim_str};
 use super::params::Params;
 
 /// The scheme of a URI.
@@ -57,7 +57,7 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// [`UriError`] says what is wrong. Schemes other than sip, sips and tel are taken as they are.
     pub fn parse(uri: &'a str) -> Result<Uri<'a>, UriError> {
-        if uri.bytes().any(|octet| octet <= b' ' || matches!(octet, b'<' | b'>' | b'"' | 0x7f)) {
+        if !all(uri, |o| (o > b' ') & (o != b'<') & (o != b'>') & (o != b'"') & (o != 0x7f)) {
             return Err(UriError::Character);
         }
         let (scheme, rest) = uri.split_once(':').ok_or(UriError::Scheme)?;
@@ -168,8 +168,8 @@ pub(super) fn host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
         None => {
             let end = text.find(':').unwrap_or(text.len());
             let host = trim_str(&text[..end]);
-            let legal = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
-            if host.is_empty() || !host.bytes().all(legal) {
+            let legal = |o: u8| o.is_ascii_alphanumeric() | (o == b'-') | (o == b'.') | (o == b'_');
+            if host.is_empty() || !all(host, legal) {
                 return Err(UriError::Host);
             }
             (host, &text[end..])
