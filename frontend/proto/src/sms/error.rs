@@ -20,7 +20,7 @@ pub struct DecodeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ErrorKind {
     /// The PDU ends inside a field.
-    #[error("{field} needs {needed} octets, {left} left")]
+    #[error("{field} needs {needed} octet{}, {left} left", if *.needed == 1 { "" } else { "s" })]
     Truncated {
         /// Name of the field.
         field: &'static str,
@@ -30,7 +30,7 @@ pub enum ErrorKind {
         left: usize,
     },
     /// TP-UDL promises more user data than follows.
-    #[error("TP-UDL says {length} {}, {left} octets follow", if *.septets { "septets" } else { "octets" })]
+    #[error("TP-UDL says {length} {}, {left} octet{} follow{}", if *.septets { "septets" } else { "octets" }, if *.left == 1 { "" } else { "s" }, if *.left == 1 { "s" } else { "" })]
     UserDataLength {
         /// TP-UDL as received.
         length: u8,

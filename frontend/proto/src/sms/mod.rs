@@ -4,11 +4,13 @@
 //! Rpdu (rp)  ── user data ──  Tpdu (tpdu)  ── UserData ──  udh, gsm7 | ucs2 | octets
 //! ```
 //! Decoders borrow from the octets they are given, allocate nothing, never panic and never read past the end;
-//! a [`DecodeError`] names the octet and the clause.
+//! a [`DecodeError`] names the octet and the clause. [`explain()`] shows the same fields to people.
 
 mod address;
 mod dcs;
 mod error;
+pub mod explain;
+mod fields;
 pub mod gsm7;
 pub mod names;
 mod reader;
@@ -24,6 +26,7 @@ mod validity;
 pub use address::{Address, AddressError};
 pub use dcs::{Alphabet, Dcs, MessageWaiting};
 pub use error::{DecodeError, ErrorKind};
+pub use explain::explain;
 pub use rp::{Direction, RpAck, RpData, RpError, RpHeader, Rpdu, rp_header};
 pub use split::{Part, SplitError, SplitOptions, split_binary, split_text};
 pub use timestamp::Timestamp;

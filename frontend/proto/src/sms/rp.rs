@@ -1,23 +1,20 @@
 //! The relay layer: RP-DATA, RP-ACK, RP-ERROR, RP-SMMA (TS 24.011 §7.3, §8.2).
 
+use serde::Serialize;
+
 use super::address::Address;
 use super::error::{DecodeError, ErrorKind};
-use super::reader::{Field, Reader};
+use super::fields::{RP_CAUSE, RP_DA, RP_ELEMENT, RP_MR, RP_MTI, RP_OA, RP_UD};
+use super::reader::Reader;
 
-const RP_MTI: Field = Field::new("RP-MTI", "TS 24.011 §8.2.2");
-const RP_MR: Field = Field::new("RP-MR", "TS 24.011 §8.2.3");
-const RP_OA: Field = Field::new("RP-OA", "TS 24.011 §8.2.5.1");
-const RP_DA: Field = Field::new("RP-DA", "TS 24.011 §8.2.5.2");
-const RP_UD: Field = Field::new("RP-User Data", "TS 24.011 §8.2.5.3");
-const RP_CAUSE: Field = Field::new("RP-Cause", "TS 24.011 §8.2.5.4");
-const ELEMENT: Field = Field::new("information element", "TS 24.011 §9.3");
 /// Identifier of RP-User Data where it is optional.
-const USER_DATA_IEI: u8 = 0x41;
+pub(crate) const USER_DATA_IEI: u8 = 0x41;
 /// User data that one length octet can tell.
 const MAX_USER_DATA: usize = 255;
 
 /// Who sends: TS 24.011 and TS 23.040 use one number for different messages by direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From the handset to the service centre.
     MsToNetwork,
@@ -202,7 +199,7 @@ fn decode_optional<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Deco
     let mut user_data = None;
     while let Some(iei) = reader.peek() {
         let at = reader.at();
-        reader.octet(ELEMENT)?;
+        reader.octet(RP_ELEMENT)?;
         match iei {
             USER_DATA_IEI => {
                 let length = reader.octet(RP_UD)?;
@@ -212,11 +209,11 @@ fn decode_optional<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Deco
             // Identifiers with bits 8 to 5 all zero must be understood.
             0x00..=0x0f => {
                 let kind = ErrorKind::ComprehensionRequired { iei };
-                return Err(DecodeError { octet: at, clause: ELEMENT.clause, kind });
+                return Err(DecodeError { octet: at, clause: RP_ELEMENT.clause, kind });
             }
             0x10..=0x7f => {
-                let length = reader.octet(ELEMENT)?;
-                reader.take(length.into(), ELEMENT)?;
+                let length = reader.octet(RP_ELEMENT)?;
+                reader.take(length.into(), RP_ELEMENT)?;
             }
             // With bit 8 set the element is this one octet.
             0x80..=0xff => {}

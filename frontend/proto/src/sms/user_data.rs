@@ -2,15 +2,11 @@
 
 use super::dcs::{Alphabet, Dcs};
 use super::error::{DecodeError, ErrorKind};
-use super::reader::{Field, Reader};
+use super::fields::{TP_DCS, TP_PI, TP_PID, TP_UD, TP_UDL};
+use super::reader::Reader;
 use super::udh::{Concatenation, Elements, Ports};
 use super::{gsm7, ucs2};
 
-const TP_PI: Field = Field::new("TP-PI", "TS 23.040 §9.2.3.27");
-const TP_PID: Field = Field::new("TP-PID", "TS 23.040 §9.2.3.9");
-const TP_DCS: Field = Field::new("TP-DCS", "TS 23.040 §9.2.3.10");
-const TP_UDL: Field = Field::new("TP-UDL", "TS 23.040 §9.2.3.16");
-const TP_UD: Field = Field::new("TP-UD", "TS 23.040 §9.2.3.24");
 /// Octets that TP-UD of a submitted or delivered message can have.
 pub(crate) const MAX_OCTETS: usize = 140;
 /// Octets that TP-UD of any TPDU can have: SMS-DELIVER-REPORT for RP-ACK has the most room (§9.2.2.1a).

@@ -1,10 +1,10 @@
 //! TP-VP, the validity period (TS 23.040 §9.2.3.12).
 
 use super::error::DecodeError;
-use super::reader::{Field, Reader};
+use super::fields::TP_VP;
+use super::reader::Reader;
 use super::timestamp::Timestamp;
 
-const TP_VP: Field = Field::new("TP-VP", "TS 23.040 §9.2.3.12");
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;

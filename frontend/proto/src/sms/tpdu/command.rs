@@ -2,15 +2,12 @@
 
 use super::super::address::Address;
 use super::super::error::DecodeError;
-use super::super::reader::{Field, Reader};
+use super::super::fields::{TP_CD, TP_CDL, TP_CT, TP_DA, TP_MN, TP_MR, TP_PID};
+use super::super::reader::Reader;
 use super::super::rp::Direction;
 use super::super::user_data::MAX_REPORT_OCTETS;
-use super::{Carrier, HEADER, STATUS_REPORT, TP_DA, TP_MR, TP_PID, TpduType, expect, flag};
+use super::{Carrier, HEADER, STATUS_REPORT, TpduType, expect, flag};
 
-const TP_CT: Field = Field::new("TP-CT", "TS 23.040 §9.2.3.19");
-const TP_MN: Field = Field::new("TP-MN", "TS 23.040 §9.2.3.18");
-const TP_CDL: Field = Field::new("TP-CDL", "TS 23.040 §9.2.3.20");
-const TP_CD: Field = Field::new("TP-CD", "TS 23.040 §9.2.3.21");
 /// TP-MTI of SMS-COMMAND.
 const MTI: u8 = 0x02;
 /// Octets of command data (§9.2.3.20).

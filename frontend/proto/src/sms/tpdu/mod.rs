@@ -10,33 +10,30 @@ pub use command::Command;
 pub use deliver::Deliver;
 pub use report::{DeliverReport, SubmitReport};
 pub use status::StatusReport;
+pub(crate) use submit::REJECT_DUPLICATES;
 pub use submit::Submit;
 
+use serde::Serialize;
+
 use super::error::{DecodeError, ErrorKind};
-use super::reader::{Field, Reader};
+use super::fields::TP_MTI;
+use super::reader::Reader;
 use super::rp::Direction;
 
-const TP_MTI: Field = Field::new("TP-MTI", "TS 23.040 §9.2.3.1");
-const TP_MR: Field = Field::new("TP-MR", "TS 23.040 §9.2.3.6");
-const TP_OA: Field = Field::new("TP-OA", "TS 23.040 §9.2.3.7");
-const TP_DA: Field = Field::new("TP-DA", "TS 23.040 §9.2.3.8");
-const TP_PID: Field = Field::new("TP-PID", "TS 23.040 §9.2.3.9");
-const TP_DCS: Field = Field::new("TP-DCS", "TS 23.040 §9.2.3.10");
-const TP_SCTS: Field = Field::new("TP-SCTS", "TS 23.040 §9.2.3.11");
-
 /// Bit 3 of SMS-DELIVER and SMS-STATUS-REPORT: set if *no* more messages wait (§9.2.3.2).
-const NO_MORE_MESSAGES: u8 = 0x04;
+pub(crate) const NO_MORE_MESSAGES: u8 = 0x04;
 /// Bit 4 of SMS-DELIVER and SMS-STATUS-REPORT (§9.2.3.28).
-const LOOP_PREVENTION: u8 = 0x08;
+pub(crate) const LOOP_PREVENTION: u8 = 0x08;
 /// Bit 6: TP-SRR, TP-SRI or TP-SRQ (§9.2.3.4, .5, .26).
-const STATUS_REPORT: u8 = 0x20;
+pub(crate) const STATUS_REPORT: u8 = 0x20;
 /// Bit 7: TP-UDHI (§9.2.3.23).
-const HEADER: u8 = 0x40;
+pub(crate) const HEADER: u8 = 0x40;
 /// Bit 8: TP-RP (§9.2.3.17).
-const REPLY_PATH: u8 = 0x80;
+pub(crate) const REPLY_PATH: u8 = 0x80;
 
 /// The RPDU that a TPDU rides in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carrier {
     /// RP-DATA: messages, status reports and commands.
     Data,

@@ -1,13 +1,13 @@
 //! SMS-SUBMIT-REPORT and SMS-DELIVER-REPORT (TS 23.040 §9.2.2.2a, §9.2.2.1a).
 
 use super::super::error::DecodeError;
-use super::super::reader::{Field, Reader};
+use super::super::fields::{TP_FCS, TP_SCTS};
+use super::super::reader::Reader;
 use super::super::rp::Direction;
 use super::super::timestamp::Timestamp;
 use super::super::user_data::UserData;
-use super::{Carrier, HEADER, TP_SCTS, TpduType, expect, flag};
+use super::{Carrier, HEADER, TpduType, expect, flag};
 
-const TP_FCS: Field = Field::new("TP-FCS", "TS 23.040 §9.2.3.22");
 /// TP-MTI of SMS-SUBMIT-REPORT; the one of SMS-DELIVER-REPORT is 0.
 const SUBMIT_REPORT_MTI: u8 = 0x01;
 

@@ -2,17 +2,13 @@
 
 use super::super::address::Address;
 use super::super::error::DecodeError;
-use super::super::reader::{Field, Reader};
+use super::super::fields::{TP_DT, TP_MR, TP_RA, TP_SCTS, TP_ST};
+use super::super::reader::Reader;
 use super::super::rp::Direction;
 use super::super::timestamp::Timestamp;
 use super::super::user_data::UserData;
-use super::{
-    Carrier, HEADER, LOOP_PREVENTION, NO_MORE_MESSAGES, STATUS_REPORT, TP_MR, TP_SCTS, TpduType, expect, flag,
-};
+use super::{Carrier, HEADER, LOOP_PREVENTION, NO_MORE_MESSAGES, STATUS_REPORT, TpduType, expect, flag};
 
-const TP_RA: Field = Field::new("TP-RA", "TS 23.040 §9.2.3.14");
-const TP_DT: Field = Field::new("TP-DT", "TS 23.040 §9.2.3.13");
-const TP_ST: Field = Field::new("TP-ST", "TS 23.040 §9.2.3.15");
 /// TP-MTI of SMS-STATUS-REPORT.
 const MTI: u8 = 0x02;
 

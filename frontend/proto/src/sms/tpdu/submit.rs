@@ -3,18 +3,17 @@
 use super::super::address::Address;
 use super::super::dcs::Dcs;
 use super::super::error::DecodeError;
+use super::super::fields::{TP_DA, TP_DCS, TP_MR, TP_PID};
 use super::super::reader::Reader;
 use super::super::rp::Direction;
 use super::super::user_data::{MAX_OCTETS, UserData};
 use super::super::validity::Validity;
-use super::{
-    Carrier, HEADER, REPLY_PATH, STATUS_REPORT, TP_DA, TP_DCS, TP_MR, TP_PID, TpduType, expect, flag,
-};
+use super::{Carrier, HEADER, REPLY_PATH, STATUS_REPORT, TpduType, expect, flag};
 
 /// TP-MTI of SMS-SUBMIT.
 const MTI: u8 = 0x01;
 /// Bit 3: TP-RD (§9.2.3.25).
-const REJECT_DUPLICATES: u8 = 0x04;
+pub(crate) const REJECT_DUPLICATES: u8 = 0x04;
 
 /// A message from a handset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
