@@ -2,4 +2,5 @@
 //!
 //! [`engine`] holds every rule and no I/O; `io` moves octets between it and the world.
 
+pub mod backend;
 pub mod engine;
