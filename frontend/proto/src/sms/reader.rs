@@ -47,6 +47,10 @@ impl<'a> Reader<'a> {
         self.octets.len() - self.at
     }
 
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.octets[self.at..]
+    }
+
     pub(crate) fn peek(&self) -> Option<u8> {
         self.octets.get(self.at).copied()
     }

@@ -166,7 +166,8 @@ impl<'a> UserData<'a> {
         let data = if indicator & 0x04 != 0 {
             Some(UserData::decode(dcs, header, MAX_REPORT_OCTETS, reader)?)
         } else {
-            None
+            // A scheme that comes alone is kept with user data that are empty.
+            (indicator & 0x02 != 0).then_some(UserData { dcs, ..UserData::EMPTY })
         };
         Ok((pid, data))
     }

@@ -121,9 +121,15 @@ pub fn guess(octets: &[u8], direction: Option<Direction>) -> Explanation {
     }
     let best = readings.into_iter().map(|input| explain(octets, input)).min_by_key(|explanation| {
         // A report is short and takes nearly anything, so a broken one is the last guess.
-        let report = matches!(explanation.input, Input::Tpdu { carrier: Carrier::Ack | Carrier::Error, .. });
+        let report = match explanation.input {
+            Input::Tpdu { carrier, .. } if carrier != Carrier::Data => Some(carrier),
+            _ => None,
+        };
+        // TP-FCS is 80 or above; TP-PI, which stands in its place in an RP-ACK, is below.
+        let second_is_fcs = octets.get(1).is_some_and(|&octet| octet >= 0x80);
+        let unlikely = report.is_some_and(|carrier| second_is_fcs != (carrier == Carrier::Error));
         let badness = explanation.badness(octets.len());
-        (badness > 0 && report, badness)
+        (badness > 0 && report.is_some(), badness, unlikely)
     });
     best.unwrap_or_else(|| explain(octets, Input::Rpdu { direction: Direction::MsToNetwork }))
 }

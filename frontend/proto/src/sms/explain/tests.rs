@@ -60,7 +60,8 @@ fn a_guess_tells_rpdus_modem_pdus_and_bare_tpdus_apart() {
         ("04038121f300006211123123330005e8329bfd06", tpdu(NetworkToMs, Carrier::Data)),
         ("062a0b911316325476f862111231233300621112312373 0000", tpdu(NetworkToMs, Carrier::Data)),
         ("0100621112312333 0a", tpdu(NetworkToMs, Carrier::Ack)),
-        ("01c50062111231233300", tpdu(NetworkToMs, Carrier::Error)),
+        ("01c00062111231233300", tpdu(NetworkToMs, Carrier::Error)),
+        ("0101621112312333002c", tpdu(NetworkToMs, Carrier::Ack)),
         ("0655", Input::Rpdu { direction: MsToNetwork }),
         ("03074109010062111231233300", Input::Rpdu { direction: NetworkToMs }),
         ("0407011641030 0d300", Input::Rpdu { direction: MsToNetwork }),
@@ -79,8 +80,7 @@ fn tpdu(direction: Direction, carrier: Carrier) -> Input {
 #[test]
 fn the_tree_is_aligned_and_says_what_is_wrong_where() {
     let input = octets("012a0791447700091032001344038121f30004621112312333000605 00037a");
-    let expected = "\
- 0-30  RP-DATA          network to MS
+    let expected = " 0-30  RP-DATA          network to MS
     0  ├─ RP-MTI        1  (RP-DATA, network to MS)
     1  ├─ RP-MR         42
   2-9  ├─ RP-OA         +447700900123  (international, E.164)

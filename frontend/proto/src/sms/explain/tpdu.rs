@@ -113,11 +113,20 @@ impl<'a> Walk<'a> {
         self.hex_octet(TP_ST, |status| {
             Some(format!("{}: {}", StatusClass::of(status).as_str(), names::status(status)))
         })?;
-        if self.reader.is_empty() {
+        if self.reader.rest().iter().all(|&octet| octet == 0xff) {
+            self.filling();
             return Some(());
         }
         let indicator = self.indicator()?;
         self.announced(indicator, first)
+    }
+
+    /// The octets that fill the record of a SIM behind a status report.
+    fn filling(&mut self) {
+        let (start, count) = (self.reader.at(), self.reader.left());
+        if self.reader.take(count, TP_PI).is_ok_and(|octets| !octets.is_empty()) {
+            self.field(start, "filling", format!("{count} octets"), owned("ff, of a SIM record"));
+        }
     }
 
     fn command(&mut self) -> Option<()> {

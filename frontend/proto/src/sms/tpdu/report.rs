@@ -151,6 +151,13 @@ mod tests {
     }
 
     #[test]
+    fn a_coding_scheme_without_user_data_is_kept() {
+        let ud = UserData { dcs: Dcs(4), ..UserData::EMPTY };
+        let report = DeliverReport { fcs: Some(0xd5), pid: None, ud: Some(ud) };
+        assert_eq!(DeliverReport::decode(Carrier::Error, &[0x00, 0xd5, 0x02, 0x04]), Ok(report));
+    }
+
+    #[test]
     fn octets_that_extend_the_indicator_are_skipped() {
         let report = DeliverReport { fcs: None, pid: Some(0x2c), ud: None };
         assert_eq!(DeliverReport::decode(Carrier::Ack, &[0x00, 0x81, 0x80, 0x00, 0x2c]), Ok(report));

@@ -54,8 +54,9 @@ impl<'a> StatusReport<'a> {
         let scts = Timestamp::decode(reader.array(TP_SCTS)?);
         let dt = Timestamp::decode(reader.array(TP_DT)?);
         let status = reader.octet(TP_ST)?;
-        // TP-PI is there only if something of what it announces is (§9.2.2.3).
-        let (pid, ud) = if reader.is_empty() {
+        // TP-PI is there only if something of what it announces is (§9.2.2.3). A report that was read from a SIM ends
+        // with the octets FF that fill its record, and those are none.
+        let (pid, ud) = if reader.rest().iter().all(|&octet| octet == 0xff) {
             (None, None)
         } else {
             let indicator = UserData::read_indicator(reader)?;
@@ -123,6 +124,14 @@ mod tests {
         let mut out = Vec::new();
         expected.encode(&mut out);
         assert_eq!(out, octets);
+    }
+
+    #[test]
+    fn the_filling_of_a_sim_record_is_no_optional_element() {
+        let octets = [0x06, 0x01, 0x02, 0x81, 0x21, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 0x46];
+        let filled = [&octets[..], &[0xff; 150]].concat();
+        assert_eq!(StatusReport::decode(&filled), StatusReport::decode(&octets));
+        assert!(StatusReport::decode(&octets).is_ok());
     }
 
     #[test]
