@@ -1,1 +1,4 @@
 //! Fakes, peers, scenarios and benches; nothing here ships.
+
+pub mod capture;
+pub mod codec_cases;
