@@ -133,7 +133,7 @@ pub fn store_config(config: &Config) -> StoreConfig {
         retention,
         lease,
         retry,
-        routes,
+        routes: _,
         numbering,
         max_messages,
         max_rows,
@@ -150,7 +150,7 @@ pub fn store_config(config: &Config) -> StoreConfig {
         submit_key_window: config.timers.submit_window,
         body_retention: *body_retention,
         row_retention: *retention,
-        routes: store_routes(routes),
+        routes: self::routes(config),
         numbering: store_numbering(numbering),
         caps: Caps { messages: *max_messages, rows: *max_rows, ..Caps::default() },
     }
@@ -158,9 +158,9 @@ pub fn store_config(config: &Config) -> StoreConfig {
 
 /// The store's routing rules; they reload live.
 #[must_use]
-pub fn store_routes(routes: &[smsc_config::Route]) -> Vec<Route> {
-    routes
-        .iter()
+pub fn routes(config: &Config) -> Vec<Route> {
+    let rules = config.store.routes.iter();
+    rules
         .map(|smsc_config::Route { prefix, location }| Route {
             prefix: prefix.clone(),
             location: location.clone(),

@@ -1,0 +1,167 @@
+//! What this machine adds to config.yaml: its name, its addresses, what the resolver says of the core.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use smsc_config::{Config, Listen};
+use smsc_proto::sip::Uri;
+
+/// How long one host name may take to resolve at start.
+const LOOK_UP: Duration = Duration::from_secs(5);
+const DEFAULT_PORT: u16 = 5060;
+
+/// Everything settings depend on that is not in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// The host name; its last digits are the ordinal where the file has none.
+    pub host_name: String,
+    /// Every address of every network interface, in the system's order.
+    pub interfaces: Vec<(String, IpAddr)>,
+    /// The value of the environment variable that `advertise.address` names, if it names one and it is set.
+    pub variable: Option<String>,
+    /// The local address from which packets towards the core leave.
+    pub outbound: Option<IpAddr>,
+    /// The listeners as opened; empty: as the file has them. They differ where the file says port 0.
+    pub listening: Vec<Listen>,
+    /// The hosts that are trusted unless the file says otherwise, each with its addresses or why it has none.
+    pub core: Vec<CoreHost>,
+}
+
+/// A host of the IMS core, looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreHost {
+    /// The key it comes from: `s_cscf_sip_uri` or `ims_domain`.
+    pub key: &'static str,
+    /// The name, or an address as text.
+    pub host: String,
+    /// The port, where the URI names one.
+    pub port: Option<u16>,
+    /// Its addresses, or what the resolver said.
+    pub addresses: Result<Vec<IpAddr>, String>,
+}
+
+impl Environment {
+    /// Asks the system and the resolver; what cannot be learned is left out, which takes at most five seconds.
+    pub async fn gather(config: &Config) -> Self {
+        let core = look_up(config).await;
+        let first = core.iter().find_map(|host| {
+            let address = host.addresses.as_ref().ok()?.first()?;
+            Some(SocketAddr::new(*address, host.port.unwrap_or(DEFAULT_PORT)))
+        });
+        Self {
+            host_name: host_name(),
+            interfaces: interfaces(),
+            variable: match &config.advertise.address {
+                Some(smsc_config::AdvertiseAddress::Env(name)) => std::env::var(name).ok(),
+                _ => None,
+            },
+            outbound: first.and_then(outbound),
+            listening: Vec::new(),
+            core,
+        }
+    }
+
+    /// The addresses of the core's hosts.
+    pub fn core_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.core.iter().filter_map(|host| host.addresses.as_ref().ok()).flatten().copied()
+    }
+}
+
+/// Looks up the hosts of `s_cscf_sip_uri` and `ims_domain`, both at once.
+async fn look_up(config: &Config) -> Vec<CoreHost> {
+    let proxy = config.s_cscf_sip_uri.as_deref().and_then(|uri| Uri::parse(uri).ok());
+    let proxy = proxy.map(|uri| ("s_cscf_sip_uri", uri.host.to_owned(), uri.port));
+    let domain =
+        Some(("ims_domain", config.ims_domain.clone(), None)).filter(|(_, host, _)| !host.is_empty());
+    let hosts = proxy.into_iter().chain(domain).map(|(key, host, port)| async move {
+        let addresses = resolve(&host).await;
+        CoreHost { key, host, port, addresses }
+    });
+    futures_util::future::join_all(hosts).await
+}
+
+/// The addresses of a host name, or of an address as text.
+///
+/// # Errors
+/// What the resolver said, or that it said nothing for five seconds.
+pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
+    let host = host.trim_matches(['[', ']']);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![address]);
+    }
+    match tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host, DEFAULT_PORT))).await {
+        Ok(Ok(found)) => {
+            let mut addresses: Vec<IpAddr> = Vec::new();
+            for address in found.map(|address| address.ip().to_canonical()) {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+            if addresses.is_empty() { Err("has no address".to_owned()) } else { Ok(addresses) }
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("the resolver did not answer within {} s", LOOK_UP.as_secs())),
+    }
+}
+
+/// The local address the system would send from; connecting a datagram socket sends nothing.
+pub fn outbound(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_unspecified())
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+}
+
+fn interfaces() -> Vec<(String, IpAddr)> {
+    let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    all.filter_map(|interface| {
+        let address = interface.address?;
+        let address: IpAddr = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => v4.ip().into(),
+            (None, Some(v6)) => v6.ip().into(),
+            (None, None) => return None,
+        };
+        Some((interface.interface_name, address))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn addresses_as_text_need_no_resolver() {
+        assert_eq!(resolve("192.0.2.1").await, Ok(vec!["192.0.2.1".parse().unwrap()]));
+        assert_eq!(resolve("[2001:db8::1]").await, Ok(vec!["2001:db8::1".parse().unwrap()]));
+    }
+
+    #[tokio::test]
+    async fn the_machine_is_asked_for_what_the_file_leaves_out() {
+        let config = Config {
+            s_cscf_sip_uri: Some("sip:127.0.0.2:5070".to_owned()),
+            ims_domain: "127.0.0.3".to_owned(),
+            ..Config::default()
+        };
+        let environment = Environment::gather(&config).await;
+        let core = |key, host: &str, port| CoreHost {
+            key,
+            host: host.to_owned(),
+            port,
+            addresses: Ok(vec![host.parse().unwrap()]),
+        };
+        assert_eq!(
+            environment.core,
+            [core("s_cscf_sip_uri", "127.0.0.2", Some(5070)), core("ims_domain", "127.0.0.3", None)]
+        );
+        assert!(environment.outbound.is_some_and(|address| address.is_loopback()), "{environment:?}");
+        assert!(environment.interfaces.iter().any(|(_, address)| address.is_loopback()), "{environment:?}");
+    }
+}
