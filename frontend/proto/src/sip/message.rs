@@ -222,7 +222,7 @@ impl Message {
 
     /// Every P-Asserted-Identity (RFC 3325 §9.1): one sip or sips URI, one tel URI, or both.
     pub fn p_asserted_identities(&self) -> impl Iterator<Item = Result<NameAddr<'_>, HeaderError>> {
-        self.list(Header::PAssertedIdentity, NameAddr::parse)
+        self.list(Header::PAssertedIdentity, NameAddr::parse_identity)
     }
 
     /// Every Route, first hop first.
@@ -230,7 +230,7 @@ impl Message {
         self.list(Header::Route, NameAddr::parse)
     }
 
-    /// Every element of any header that holds name-addrs, as P-Associated-URI or Path do.
+    /// Every element of any header that holds name-addrs with parameters, as P-Associated-URI or Path do.
     pub fn name_addrs(&self, header: Header) -> impl Iterator<Item = Result<NameAddr<'_>, HeaderError>> {
         self.list(header, NameAddr::parse)
     }

@@ -42,6 +42,16 @@ impl<'a> NameAddr<'a> {
         })
     }
 
+    /// Reads one element of a header whose values have no parameters of their own, as P-Asserted-Identity: all
+    /// parameters belong to the URI, also without angle brackets (RFC 3325 §9.1).
+    pub fn parse_identity(value: &'a str) -> Result<NameAddr<'a>, Problem> {
+        let value = trim_str(value);
+        if value.starts_with('"') || value.contains('<') || value.is_empty() {
+            return NameAddr::parse(value);
+        }
+        Ok(NameAddr { display: None, uri: checked(value)?, params: Params::default() })
+    }
+
     /// The `tag` parameter (RFC 3261 §19.3).
     pub fn tag(&self) -> Option<&'a str> {
         self.params.value("tag")
