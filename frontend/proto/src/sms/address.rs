@@ -64,20 +64,7 @@ impl Address {
         if ton > 7 || npi > 15 {
             return Err(AddressError::Type);
         }
-        if digits.is_empty() {
-            return Err(AddressError::Empty);
-        }
-        let mut address = Address {
-            type_of_address: NO_EXTENSION | ton << 4 | npi,
-            semi_octets: 0,
-            octets: [0; MAX_OCTETS],
-        };
-        for digit in digits.chars() {
-            let value = digit_value(digit).ok_or(AddressError::Character(digit))?;
-            address.push(value)?;
-        }
-        address.fill();
-        Ok(address)
+        Address::of_digits(ton, npi, &mut digits.chars())
     }
 
     /// Makes an international E.164 number from its digits, with or without the leading `+`.
@@ -113,23 +100,19 @@ impl Address {
     }
 
     /// Makes an address from a number as somebody dials it: `+4477…` is international, everything else is of unknown
-    /// type. Visual separators (space, `-`, `.`, parentheses) are left out.
+    /// type. Visual separators (space, `-`, `.`, parentheses) are left out; letters are refused, so that a name such as
+    /// `CAB` is never taken for a number.
     pub fn dialled(number: &str) -> Result<Address, AddressError> {
         let (ton, number) = match number.trim_start().strip_prefix('+') {
             Some(rest) => (Self::TON_INTERNATIONAL, rest),
             None => (Self::TON_UNKNOWN, number),
         };
-        let mut address =
-            Address { type_of_address: NO_EXTENSION | ton << 4 | Self::NPI_E164, ..Self::EMPTY };
-        for digit in number.chars().filter(|char| !matches!(char, ' ' | '-' | '.' | '(' | ')')) {
-            let value = digit_value(digit).ok_or(AddressError::Character(digit))?;
-            address.push(value)?;
+        let separator = |char: &char| matches!(char, ' ' | '-' | '.' | '(' | ')');
+        let mut digits = number.chars().filter(|char| !separator(char));
+        if let Some(letter) = digits.clone().find(char::is_ascii_alphabetic) {
+            return Err(AddressError::Character(letter));
         }
-        if address.semi_octets == 0 {
-            return Err(AddressError::Empty);
-        }
-        address.fill();
-        Ok(address)
+        Address::of_digits(ton, Self::NPI_E164, &mut digits)
     }
 
     /// Returns the type of number, 0 to 7.
@@ -241,6 +224,19 @@ impl Address {
         address.octets[used..].fill(0);
         address.fill();
         address
+    }
+
+    fn of_digits(ton: u8, npi: u8, digits: &mut dyn Iterator<Item = char>) -> Result<Address, AddressError> {
+        let mut address = Address { type_of_address: NO_EXTENSION | ton << 4 | npi, ..Address::EMPTY };
+        for digit in digits {
+            let value = digit_value(digit).ok_or(AddressError::Character(digit))?;
+            address.push(value)?;
+        }
+        if address.is_empty() {
+            return Err(AddressError::Empty);
+        }
+        address.fill();
+        Ok(address)
     }
 
     fn value(&self) -> &[u8] {
@@ -377,7 +373,8 @@ mod tests {
             assert_eq!((address.ton(), address.npi(), address.as_dialled().as_str()), (ton, 1, shown));
         }
         assert_eq!(Address::dialled("+"), Err(AddressError::Empty));
-        assert_eq!(Address::dialled("alice"), Err(AddressError::Character('l')));
+        assert_eq!(Address::dialled("alice"), Err(AddressError::Character('a')));
+        assert_eq!(Address::dialled("CAB"), Err(AddressError::Character('C')));
         assert_eq!(Address::dialled("123456789012345678901"), Err(AddressError::TooLong));
     }
 

@@ -83,6 +83,14 @@ pub enum ErrorKind {
         /// The message type as received, 0 to 3.
         mti: u8,
     },
+    /// It is another TPDU than the one to be read.
+    #[error("this is an {found}, not an {expected}")]
+    UnexpectedTpdu {
+        /// Name of the TPDU to be read.
+        expected: &'static str,
+        /// Name of the TPDU that came.
+        found: &'static str,
+    },
     /// The TPDU may not ride in an RPDU of this kind.
     #[error("{tpdu} does not ride in {carrier}")]
     WrongCarrier {
@@ -115,7 +123,9 @@ impl DecodeError {
         match self.kind {
             ErrorKind::WrongDirection { .. } | ErrorKind::UnknownRpdu { .. } => 97,
             ErrorKind::ComprehensionRequired { .. } => 99,
-            ErrorKind::UnknownTpdu { .. } | ErrorKind::WrongCarrier { .. } => 111,
+            ErrorKind::UnknownTpdu { .. }
+            | ErrorKind::UnexpectedTpdu { .. }
+            | ErrorKind::WrongCarrier { .. } => 111,
             _ if relay_layer => 96,
             _ => 95,
         }

@@ -123,7 +123,7 @@ mod tests {
     fn another_type_is_refused() {
         assert_eq!(
             Deliver::decode(&[0x02, 0x00]).unwrap_err().to_string(),
-            "octet 0: TP-MTI 2 is reserved in this direction (TS 23.040 §9.2.3.1)"
+            "octet 0: this is an SMS-STATUS-REPORT, not an SMS-DELIVER (TS 23.040 §9.2.3.1)"
         );
     }
 }

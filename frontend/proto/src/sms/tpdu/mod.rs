@@ -169,10 +169,11 @@ fn expect<'a>(
 ) -> Result<(u8, Reader<'a>), DecodeError> {
     let mut reader = Reader::new(octets);
     let first = reader.octet(TP_MTI)?;
-    if TpduType::of(direction, carrier, first)? == tpdu_type {
+    let found = TpduType::of(direction, carrier, first)?;
+    if found == tpdu_type {
         return Ok((first, reader));
     }
-    let kind = ErrorKind::UnknownTpdu { mti: first & 0x03 };
+    let kind = ErrorKind::UnexpectedTpdu { expected: tpdu_type.name(), found: found.name() };
     Err(DecodeError { octet: 0, clause: TP_MTI.clause, kind })
 }
 
