@@ -1,6 +1,9 @@
 //! The SIP data plane: carries SMS between the IMS core and the backend.
 //!
-//! [`engine`] holds every rule and no I/O; `io` moves octets between it and the world.
+//! [`engine`] holds every rule and no I/O; [`io`] moves octets between it and the world.
 
 pub mod backend;
 pub mod engine;
+pub mod environment;
+pub mod io;
+pub mod settings;

@@ -1,0 +1,233 @@
+//! One frontend put together: configuration, backend, sockets, engine.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use smsc_config::{Config, Listen, Transport};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::admin::{self, Status};
+use super::calls::Calls;
+use super::clock::{now, random_seed};
+use super::relay::{self, Peers};
+use super::reload::Reloader;
+use super::shell::{Input, Shell};
+use super::tcp::{Limits, Tcp};
+use super::udp::Udp;
+use crate::backend::Opened;
+use crate::engine::{Engine, Metrics, Settings, Step};
+use crate::environment::Environment;
+use crate::settings::{SettingsError, engine_settings, transaction_config};
+
+/// Inputs of other tasks that may wait for the loop; beyond, those tasks wait.
+const INPUTS: usize = 1024;
+
+/// Changes the log level of the process; an error says what is wrong with the filter.
+pub type LogLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// What a frontend is made of.
+pub struct Start {
+    /// The configuration in force.
+    pub config: Config,
+    /// The file it came from: watched for changes.
+    pub path: Option<PathBuf>,
+    /// The backend.
+    pub opened: Opened,
+    /// Where the steps of messages' lives are told; `None`: nowhere.
+    pub steps: Option<broadcast::Sender<Arc<Step>>>,
+    /// Changes the log level.
+    pub log_level: Option<LogLevel>,
+}
+
+/// Why a frontend does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be bound.
+    #[error("{what} {address}: {source}")]
+    Bind {
+        /// The key in config.yaml.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A value of the configuration cannot be used here.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The HTTP client for relay peers could not be made.
+    #[error("relay client: {0}")]
+    Relay(#[from] reqwest::Error),
+}
+
+/// A frontend whose sockets are bound.
+pub struct Frontend {
+    shell: Shell,
+    config: Config,
+    status: watch::Sender<Status>,
+    listening: Vec<Listen>,
+    admin: Option<SocketAddr>,
+    reload: Option<Reloader>,
+}
+
+impl Frontend {
+    /// Binds everything. Nothing is answered before [`Frontend::serve`].
+    pub async fn bind(start: Start) -> Result<Self, StartError> {
+        let Start { config, path, opened, steps, log_level } = start;
+        let (sender, inputs) = mpsc::channel(INPUTS);
+        let udp = Udp::bind(&addresses(&config.listen, Transport::Udp))
+            .map_err(|source| bind_error("listen", &config.listen, source))?;
+        let tcp = Tcp::new(
+            Limits {
+                connections: config.limits.tcp_connections as usize,
+                connect: config.timers.tcp_connect,
+                idle: config.timers.tcp_idle,
+            },
+            sender.clone(),
+        );
+        let mut environment = Environment::gather(&config).await;
+        let bound = |transport| move |address| Listen { transport, address };
+        environment.listening = udp.addresses().into_iter().map(bound(Transport::Udp)).collect();
+        for (index, address) in addresses(&config.listen, Transport::Tcp).into_iter().enumerate() {
+            let fail = |source| StartError::Bind { what: "listen", address, source };
+            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            environment.listening.push(bound(Transport::Tcp)(listener.local_addr().map_err(fail)?));
+            tcp.listen(listener, u16::try_from(index).unwrap_or(u16::MAX));
+        }
+
+        let mut settings = engine_settings(&config, &environment)?;
+        settings.narrate = steps.is_some();
+        let metrics = Arc::new(Metrics::default());
+        let (status, watched) = watch::channel(describe(&config, &settings, &environment.listening));
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let admin = match config.admin.listen {
+            Some(address) => Some(
+                admin::serve(address, watched, Arc::new(registry))
+                    .await
+                    .map_err(|source| StartError::Bind { what: "admin.listen", address, source })?,
+            ),
+            None => None,
+        };
+        let peers = Peers::new(config.relay.clone(), settings.keys.clone(), settings.timers.relay)?;
+        let (keys, watched_keys) = watch::channel(settings.keys.clone());
+        if let Some(address) = config.relay.listen {
+            let bound = relay::serve(address, sender.clone(), watched_keys)
+                .await
+                .map_err(|source| StartError::Bind { what: "relay.listen", address, source })?;
+            status.send_modify(|status| status.relay = Some(bound));
+        }
+        for location in &settings.polled {
+            watch_store(&opened, location, &sender);
+        }
+        let transactions = transaction_config(&config, &environment, [random_seed(), random_seed()])?;
+        let engine = Engine::new(settings, metrics.clone(), transactions, random_seed(), now());
+        let shell = Shell {
+            engine,
+            udp,
+            tcp,
+            calls: Calls::new(opened.backend.clone(), config.limits.backend_requests as usize),
+            peers: peers.clone(),
+            inputs,
+            sender,
+            steps,
+            relayed: HashMap::new(),
+            sequence: 0,
+            drain: None,
+        };
+        let reload = path.map(|path| Reloader {
+            path,
+            config: config.clone(),
+            listening: environment.listening.clone(),
+            opened,
+            inputs: shell.sender.clone(),
+            status: status.clone(),
+            keys,
+            peers,
+            metrics,
+            log_level,
+            narrate: shell.steps.is_some(),
+        });
+        Ok(Self { shell, config, status, listening: environment.listening, admin, reload })
+    }
+
+    /// The SIP listeners as bound.
+    #[must_use]
+    pub fn listening(&self) -> &[Listen] {
+        &self.listening
+    }
+
+    /// The bound admin address.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Serves until `shutdown` resolves and everything open is finished. `shutdown` says how long endpoints may
+    /// still send new work here: nothing for a person's Ctrl-C, `timers.drain_settle` in a cluster.
+    pub async fn serve(self, shutdown: impl Future<Output = Duration> + Send + 'static) {
+        let Self { shell, config, status, reload, .. } = self;
+        status.send_modify(|status| status.ready = true);
+        if let Some(reload) = reload {
+            tokio::spawn(reload.run());
+        }
+        let sender = shell.sender.clone();
+        tokio::spawn(async move {
+            let settle = shutdown.await;
+            status.send_modify(|status| status.draining = true);
+            tracing::info!("draining");
+            _ = sender.send(Input::Drain { settle, limit: config.timers.tr1n.max(settle) }).await;
+        });
+        shell.run().await;
+    }
+}
+
+/// Tells the loop when the embedded store has rows due.
+pub(super) fn watch_store(opened: &Opened, location: &str, sender: &mpsc::Sender<Input>) {
+    let Some(store) = &opened.store else { return };
+    let mut changes = store.subscribe(location);
+    let (sender, location) = (sender.clone(), location.to_owned());
+    tokio::spawn(async move {
+        while changes.changed().await.is_ok() {
+            if sender.send(Input::Wake { location: location.clone() }).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// What `/status` shows of a configuration.
+pub(super) fn describe(config: &Config, settings: &Settings, listening: &[Listen]) -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        location: settings.location.clone(),
+        ordinal: settings.ordinal,
+        generation: config.generation.clone(),
+        polling: settings.polled.clone(),
+        ready: false,
+        draining: false,
+        listening: listening.iter().map(ToString::to_string).collect(),
+        relay: None,
+        trusted_peers: settings.trusted.networks().collect(),
+        restart_needed: Vec::new(),
+        refused: None,
+    }
+}
+
+fn addresses(listen: &[Listen], transport: Transport) -> Vec<SocketAddr> {
+    listen.iter().filter(|l| l.transport == transport).map(|l| l.address).collect()
+}
+
+fn bind_error(what: &'static str, listen: &[Listen], source: io::Error) -> StartError {
+    let address = addresses(listen, Transport::Udp)
+        .into_iter()
+        .find(|address| std::net::UdpSocket::bind(address).is_err())
+        .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+    StartError::Bind { what, address, source }
+}

@@ -1,0 +1,237 @@
+//! The loop that owns the engine.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::FutureExt;
+use smsc_proto::sip::Transport;
+use smsc_proto::sip::transaction::{Destination, Flow, Target, Transmit, TransportFailure};
+use tokio::net::TcpStream;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::calls::Calls;
+use super::clock::now;
+use super::relay::Peers;
+use super::resolver::resolve;
+use super::tcp::Tcp;
+use super::udp::Udp;
+use crate::engine::{CallId, Engine, Output, RelayVerdict, RelayedReport, Resolved, Settings, Step};
+
+/// Other tasks' inputs taken before datagrams get their turn again.
+const BATCH: usize = 64;
+
+/// What other tasks tell the loop.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A TCP connection came in.
+    Accepted { stream: TcpStream, peer: SocketAddr, index: u16 },
+    /// A message came over TCP.
+    Message { flow: Flow, octets: Bytes },
+    /// Stream data was thrown away, and the connection with it.
+    Dropped { reason: &'static str },
+    /// Something could not be sent.
+    Failed(TransportFailure),
+    /// A TCP connection is gone.
+    Closed { connection: u64 },
+    /// A host was looked up.
+    Resolved { host: String, port: Option<u16>, answer: Resolved },
+    /// Another pod passes a report on.
+    Relayed { report: RelayedReport, answer: oneshot::Sender<RelayVerdict> },
+    /// A peer has answered a report we passed on.
+    RelayAnswered { id: CallId, verdict: RelayVerdict },
+    /// The embedded store has rows due for a location.
+    Wake { location: String },
+    /// New settings and peers.
+    Apply { settings: Box<Settings>, peers: Peers },
+    /// Stop taking new work; leave when nothing is open.
+    Drain { settle: Duration, limit: Duration },
+}
+
+/// The engine and everything it moves octets through.
+pub(super) struct Shell {
+    pub(super) engine: Engine,
+    pub(super) udp: Udp,
+    pub(super) tcp: Tcp,
+    pub(super) calls: Calls,
+    pub(super) peers: Peers,
+    pub(super) inputs: mpsc::Receiver<Input>,
+    pub(super) sender: mpsc::Sender<Input>,
+    pub(super) steps: Option<broadcast::Sender<Arc<Step>>>,
+    pub(super) relayed: HashMap<u64, oneshot::Sender<RelayVerdict>>,
+    pub(super) sequence: u64,
+    pub(super) drain: Option<Drain>,
+}
+
+/// When a draining frontend may leave, and when it must.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drain {
+    settled: Instant,
+    limit: Instant,
+}
+
+impl Shell {
+    /// Runs until drained.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.perform();
+            if self.may_leave() {
+                return;
+            }
+            let wake_at = self.wake_at();
+            tokio::select! {
+                index = poll_fn(|context| self.udp.poll_ready(context)) => self.receive(index),
+                Some(input) = self.inputs.recv() => {
+                    self.take(input);
+                    for _ in 0..BATCH {
+                        let Ok(input) = self.inputs.try_recv() else { break };
+                        self.take(input);
+                    }
+                }
+                (id, answer) = self.calls.next() => {
+                    self.engine.handle_answer(now(), id, answer);
+                    for _ in 0..BATCH {
+                        let Some((id, answer)) = self.calls.next().now_or_never() else { break };
+                        self.engine.handle_answer(now(), id, answer);
+                    }
+                }
+                () = until(wake_at) => self.engine.handle_timeout(now()),
+            }
+        }
+    }
+
+    fn receive(&mut self, index: usize) {
+        let (engine, local) = (&mut self.engine, u16::try_from(index).unwrap_or(u16::MAX));
+        let now = now();
+        self.udp.receive(index, |remote, octets| {
+            let flow = Flow { transport: Transport::Udp, remote, connection: 0, local };
+            engine.handle_message(now, flow, octets);
+        });
+    }
+
+    fn take(&mut self, input: Input) {
+        let now = now();
+        match input {
+            Input::Accepted { stream, peer, index } => {
+                if let Err(reason) = self.tcp.accepted(stream, peer, index) {
+                    self.engine.drop_input(reason);
+                }
+            }
+            Input::Message { flow, octets } => self.engine.handle_message(now, flow, octets),
+            Input::Dropped { reason } => self.engine.drop_input(reason),
+            Input::Failed(failure) => self.engine.handle_transport_failure(now, failure),
+            Input::Closed { connection } => {
+                if let Some(lost) = self.tcp.closed(connection) {
+                    self.engine.handle_transport_failure(now, lost);
+                }
+            }
+            Input::Resolved { host, port, answer } => self.engine.handle_resolved(now, &host, port, answer),
+            Input::Relayed { report, answer } => {
+                self.sequence += 1;
+                self.relayed.insert(self.sequence, answer);
+                self.engine.handle_relayed_report(now, self.sequence, &report);
+            }
+            Input::RelayAnswered { id, verdict } => self.engine.handle_relay_answer(now, id, verdict),
+            Input::Wake { location } => self.engine.wake(now, &location),
+            Input::Apply { settings, peers } => {
+                self.peers = peers;
+                self.engine.apply(now, *settings);
+            }
+            Input::Drain { settle, limit } => {
+                let drain = Drain { settled: now.mono + settle, limit: now.mono + limit };
+                self.drain = Some(drain);
+                self.engine.begin_drain(now);
+            }
+        }
+    }
+
+    /// Does what the engine has put out.
+    fn perform(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.transmit(transmit),
+                Output::Call { id, call } => self.calls.start(id, call),
+                Output::Resolve { host, port, .. } => self.spawn(async move {
+                    let answer = resolve(&host, port).await;
+                    Input::Resolved { host, port, answer }
+                }),
+                Output::Relay { id, ordinal, report } => {
+                    let peers = self.peers.clone();
+                    self.spawn(async move {
+                        Input::RelayAnswered { id, verdict: peers.pass_on(ordinal, &report).await }
+                    });
+                }
+                Output::RelayAnswer { id, verdict } => {
+                    if let Some(answer) = self.relayed.remove(&id) {
+                        _ = answer.send(verdict);
+                    }
+                }
+                Output::Step(step) => {
+                    if let Some(steps) = &self.steps {
+                        _ = steps.send(Arc::new(step));
+                    }
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit) {
+        let failed = match transmit.to {
+            Destination::Flow(flow) if flow.transport == Transport::Tcp => self.tcp.reply(flow, transmit),
+            Destination::Flow(flow) => self.datagram(Some(flow.local), flow.remote, transmit),
+            Destination::Connect(Target { transport: Some(Transport::Tcp), addr }) => {
+                self.tcp.send(addr, transmit)
+            }
+            Destination::Connect(Target { addr, .. }) => self.datagram(None, addr, transmit),
+        };
+        if let Err(failure) = failed {
+            self.engine.handle_transport_failure(now(), failure);
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        index: Option<u16>,
+        peer: SocketAddr,
+        transmit: Transmit,
+    ) -> Result<(), TransportFailure> {
+        self.udp.send(index, peer, transmit.bytes.clone()).map_err(|error| {
+            tracing::info!(%peer, %error, "UDP send");
+            TransportFailure::Unsent(transmit)
+        })
+    }
+
+    fn spawn(&self, work: impl Future<Output = Input> + Send + 'static) {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            _ = sender.send(work.await).await;
+        });
+    }
+
+    fn may_leave(&self) -> bool {
+        let Some(drain) = self.drain else { return false };
+        let now = Instant::now();
+        now >= drain.limit || (now >= drain.settled && self.engine.is_idle())
+    }
+
+    fn wake_at(&mut self) -> Option<Instant> {
+        let drain = self.drain.map(|drain| {
+            let settled = Instant::now() >= drain.settled;
+            if settled { drain.limit } else { drain.settled }
+        });
+        match (self.engine.poll_timeout(), drain) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
