@@ -2,3 +2,5 @@
 
 pub mod capture;
 pub mod codec_cases;
+pub mod load;
+pub mod process;
