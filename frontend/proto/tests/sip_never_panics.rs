@@ -39,9 +39,9 @@ fn interrogate(message: &Message) {
     message.vias().flatten().for_each(|via| {
         let _ = (via.branch(), via.received(), via.rport());
     });
-    message
-        .lines()
-        .for_each(|(name, value)| assert!(message.header_named(name).is_some() || value.is_empty()));
+    message.lines().for_each(|(name, _)| {
+        let _ = message.header_named(name);
+    });
     let _ = (message.in_reply_to().count(), message.content("a", "b"), format!("{message:?}"));
     if message.is_request() {
         let source = "192.0.2.9:5060".parse().unwrap();

@@ -65,12 +65,10 @@ impl Message {
     }
 
     fn check_headers(&self) -> Result<(), HeaderError> {
-        for header in SINGLE {
-            if self.count(header) > 1 {
-                return Err(HeaderError { header, problem: Problem::Repeated });
-            }
+        self.check_single()?;
+        if self.count(Header::Via) == 0 {
+            return Err(HeaderError { header: Header::Via, problem: Problem::Missing });
         }
-        self.via()?;
         self.vias().try_for_each(|via| via.map(drop))?;
         for (header, party) in [(Header::From, self.from()?), (Header::To, self.to()?)] {
             party.parsed_uri().map_err(|error| HeaderError { header, problem: Problem::Uri(error) })?;
@@ -79,6 +77,18 @@ impl Message {
         self.cseq()?;
         if self.count(Header::MaxForwards) > 0 && self.max_forwards().is_none() {
             return Err(HeaderError { header: Header::MaxForwards, problem: Problem::NotANumber });
+        }
+        Ok(())
+    }
+
+    fn check_single(&self) -> Result<(), HeaderError> {
+        let mut seen = [false; SINGLE.len()];
+        for header in self.known_headers() {
+            if let Some(index) = SINGLE.iter().position(|&single| single == header)
+                && std::mem::replace(&mut seen[index], true)
+            {
+                return Err(HeaderError { header, problem: Problem::Repeated });
+            }
         }
         Ok(())
     }

@@ -147,6 +147,11 @@ impl Message {
         })
     }
 
+    /// The header of every line in order, unknown ones left out.
+    pub(super) fn known_headers(&self) -> impl Iterator<Item = Header> {
+        self.lines.iter().filter_map(|line| line.header)
+    }
+
     /// How many lines of this header there are.
     pub fn count(&self, name: Header) -> usize {
         self.lines.of(name).count()

@@ -18,15 +18,22 @@ pub(super) fn all(text: &str, legal: impl Fn(u8) -> bool) -> bool {
 }
 
 /// `octets` without blanks at either end.
-pub(super) fn trim(octets: &[u8]) -> &[u8] {
-    let start = octets.iter().position(|&octet| !is_blank(octet)).unwrap_or(octets.len());
-    let end = octets.iter().rposition(|&octet| !is_blank(octet)).map_or(start, |last| last + 1);
-    &octets[start..end]
+pub(super) fn trim(mut octets: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = octets {
+        octets = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = octets {
+        octets = rest;
+    }
+    octets
 }
 
 /// `text` without blanks at either end.
 pub(super) fn trim_str(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    match text.as_bytes() {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => text.trim_matches([' ', '\t']),
+        _ => text,
+    }
 }
 
 /// The number written in `digits`: None unless they are all digits; [`u32::MAX`] if it is larger than that, which

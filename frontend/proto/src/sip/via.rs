@@ -25,13 +25,13 @@ impl<'a> Via<'a> {
         if value.is_empty() {
             return Err(Problem::Empty);
         }
-        let (name, rest) = value.split_once('/').ok_or(Problem::Protocol)?;
-        let (version, rest) = rest.split_once('/').ok_or(Problem::Protocol)?;
-        let rest = rest.trim_start_matches([' ', '\t']);
+        let rest = match value.strip_prefix("SIP/2.0/") {
+            Some(rest) => rest,
+            None => sent_protocol(value).ok_or(Problem::Protocol)?,
+        };
         let end = rest.find([' ', '\t']).ok_or(Problem::Protocol)?;
         let (transport, rest) = (&rest[..end], &rest[end..]);
-        let known = trim_str(name).eq_ignore_ascii_case("SIP") && trim_str(version) == "2.0";
-        if !known || transport.is_empty() || !transport.bytes().all(is_token) {
+        if transport.is_empty() || !transport.bytes().all(is_token) {
             return Err(Problem::Protocol);
         }
         let end = rest.find(';').unwrap_or(rest.len());
@@ -54,6 +54,14 @@ impl<'a> Via<'a> {
     pub fn rport(&self) -> Option<Option<u16>> {
         self.params.get("rport").map(|value| value.and_then(|value| value.parse().ok()))
     }
+}
+
+/// What follows a `SIP / 2.0 /` written with blanks or in another case.
+fn sent_protocol(value: &str) -> Option<&str> {
+    let (name, rest) = value.split_once('/')?;
+    let (version, rest) = rest.split_once('/')?;
+    let known = trim_str(name).eq_ignore_ascii_case("SIP") && trim_str(version) == "2.0";
+    known.then(|| rest.trim_start_matches([' ', '\t']))
 }
 
 #[cfg(test)]
