@@ -1,6 +1,7 @@
 //! Which parts belong to one multipart message (TS 23.040 §9.2.3.24.1, §9.2.3.24.8).
 
-use smsc_backend::NewMessage;
+use smsc_backend::{NewMessage, SourceType};
+use smsc_proto::sms::{Concatenation, Deliver, Elements, Submit};
 
 /// A part's place in its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,33 +12,29 @@ pub(crate) struct Part {
     pub(crate) sequence: u8,
 }
 
-/// The concatenation a message's user data header announces, if it does.
+/// The concatenation a message's user data header announces, or that of its TPDU where none is given apart.
 pub(crate) fn part_of(message: &NewMessage) -> Option<Part> {
-    let header = octets(message.udh.as_deref()?)?;
-    let (reference, total, sequence) = concatenation(&header)?;
-    Some(Part { key: format!("{} {reference} {total}", message.source_msisdn), sequence })
+    let found = match (&message.udh, &message.raw_tpdu) {
+        (Some(udh), _) => in_header(&octets(udh)?),
+        (None, Some(raw)) => in_tpdu(message.source_type, &octets(raw)?),
+        (None, None) => None,
+    };
+    let Concatenation { reference, total, sequence, wide } = found.filter(|found| found.total > 1)?;
+    let width = if wide { 16 } else { 8 };
+    Some(Part { key: format!("{} {reference}/{width} {total}", message.source_msisdn), sequence })
 }
 
-/// Reference, number of parts and sequence number, from the information elements. The last one given counts
-/// (TS 23.040 §9.2.3.24). Values the clause calls invalid are ignored.
-fn concatenation(mut elements: &[u8]) -> Option<(u16, u8, u8)> {
-    let mut found = None;
-    while let [identifier, length, rest @ ..] = elements {
-        let (data, rest) = rest.split_at_checked(usize::from(*length))?;
-        found = match (*identifier, data) {
-            (0x00, &[reference, total, sequence]) => valid(u16::from(reference), total, sequence).or(found),
-            (0x08, &[high, low, total, sequence]) => {
-                valid(u16::from_be_bytes([high, low]), total, sequence).or(found)
-            }
-            _ => found,
-        };
-        elements = rest;
+/// A header that is not sound is ignored as a whole; of several elements the last counts (TS 23.040 §9.2.3.24).
+fn in_header(header: &[u8]) -> Option<Concatenation> {
+    let elements = Elements::new(header);
+    elements.are_sound().then(|| elements.filter_map(|element| element.concatenation()).last())?
+}
+
+fn in_tpdu(source: SourceType, tpdu: &[u8]) -> Option<Concatenation> {
+    match source {
+        SourceType::Gsm => Deliver::decode(tpdu).ok()?.ud.concatenation(),
+        _ => Submit::decode(tpdu).ok()?.ud.concatenation(),
     }
-    found
-}
-
-fn valid(reference: u16, total: u8, sequence: u8) -> Option<(u16, u8, u8)> {
-    (total > 1 && (1..=total).contains(&sequence)).then_some((reference, total, sequence))
 }
 
 /// The octets of a hex string; None if it is not one.
@@ -52,26 +49,73 @@ pub(crate) fn octets(hex: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use smsc_backend::Encoding;
+
     use super::*;
 
+    fn message(source_type: SourceType, udh: Option<&str>, raw_tpdu: Option<&str>) -> NewMessage {
+        NewMessage {
+            idempotency_key: String::new(),
+            source_msisdn: "447700900123".into(),
+            destination_msisdn: "+447700900456".into(),
+            destination_ton: 1,
+            destination_npi: 1,
+            message_body: "part".into(),
+            source_smsc: "smsc01".into(),
+            source_type,
+            encoding: Encoding::Gsm7,
+            tp_dcs: None,
+            tp_pid: None,
+            tp_mr: None,
+            tp_rd: None,
+            tp_rp: None,
+            rp_mr: None,
+            udh: udh.map(str::to_owned),
+            raw_tpdu: raw_tpdu.map(str::to_owned),
+            sc_address: None,
+            submit_key: None,
+            validity_period: None,
+            status_report_requested: false,
+            call_id: None,
+            icid: None,
+        }
+    }
+
+    fn part(reference: &str, total: u8, sequence: u8) -> Option<Part> {
+        Some(Part { key: format!("447700900123 {reference} {total}"), sequence })
+    }
+
     #[test]
-    fn concatenation_is_found_among_other_elements_and_damaged_headers_are_not_one() {
+    fn parts_are_known_by_reference_and_total_and_damaged_headers_are_none() {
         for (udh, expected) in [
-            ("0003a70201", Some((0xa7, 2, 1))),
-            ("0804beef0302", Some((0xbeef, 3, 2))),
-            ("05040b8423f00003070202", Some((7, 2, 2))),
-            ("00030702010804000803020", None),
-            ("000307020108040008 30201", None),
-            ("0003070201080400080302", Some((8, 3, 2))),
+            ("0003a70201", part("167/8", 2, 1)),
+            ("0804beef0302", part("48879/16", 3, 2)),
+            ("05040b8423f00003070202", part("7/8", 2, 2)),
+            ("0003070201080400080302", part("8/16", 3, 2)),
+            ("00030702010804000803", None),
             ("0003a70203", None),
             ("0003a70200", None),
             ("0003a70101", None),
             ("0003a702", None),
-            ("05", None),
+            ("0", None),
             ("", None),
         ] {
-            let found = octets(udh).and_then(|octets| concatenation(&octets));
-            assert_eq!(found, expected, "{udh}");
+            assert_eq!(part_of(&message(SourceType::Smpp, Some(udh), None)), expected, "{udh}");
+        }
+    }
+
+    #[test]
+    fn without_a_header_apart_the_tpdu_is_read() {
+        // SMS-SUBMIT with TP-UDHI to 447700900456, 8-bit data, and the SMS-DELIVER a modem gives for its like.
+        let submit = "41010c914477009004650004080500030702014142";
+        let deliver = "440c914477009004650004621112213143400805000307020141 42".replace(' ', "");
+        for (source_type, raw, expected) in [
+            (SourceType::Ims, submit, part("7/8", 2, 1)),
+            (SourceType::Gsm, deliver.as_str(), part("7/8", 2, 1)),
+            (SourceType::Ims, "41010c91447700", None),
+            (SourceType::Ims, "01010c91447700900465000403414243", None),
+        ] {
+            assert_eq!(part_of(&message(source_type, None, Some(raw))), expected, "{raw}");
         }
     }
 }

@@ -85,7 +85,12 @@ pub(crate) enum Verdict {
 }
 
 /// Judges one report (design §4, §6).
-pub(crate) fn judge(standing: &Standing<'_>, report: &AttemptReport, table: &RetryTable, now: i64) -> Verdict {
+pub(crate) fn judge(
+    standing: &Standing<'_>,
+    report: &AttemptReport,
+    table: &RetryTable,
+    now: i64,
+) -> Verdict {
     if standing.state.is_final() {
         return Verdict::AlreadyFinal;
     }
@@ -131,7 +136,9 @@ fn class_of(report: &AttemptReport) -> Class {
         (Status::Absent, _) => Class::Absent,
         (Status::MemoryFull, _) => Class::MemoryFull,
         (Status::Unknown, _) => Class::Unknown,
-        _ if matches!(report.rp_cause, Some(41 | 42 | 47)) || matches!(report.sip_status, Some(429 | 503)) => {
+        _ if matches!(report.rp_cause, Some(41 | 42 | 47))
+            || matches!(report.sip_status, Some(429 | 503)) =>
+        {
             Class::Congestion
         }
         _ => Class::Failed,
@@ -219,8 +226,11 @@ mod tests {
         let other_route = Standing { other_route: true, ..standing() };
         let rejected = AttemptReport { permanent: Permanent::Message, ..report(Status::Rejected) };
         let link = AttemptReport { permanent: Permanent::Link, ..report(Status::Failed) };
-        let no_smsip =
-            AttemptReport { permanent: Permanent::Link, reason: Some(Reason::NoSmsip), ..report(Status::Absent) };
+        let no_smsip = AttemptReport {
+            permanent: Permanent::Link,
+            reason: Some(Reason::NoSmsip),
+            ..report(Status::Absent)
+        };
         for (standing, report, expected) in [
             (standing(), rejected.clone(), Verdict::Failed { tp_status: 0x42 }),
             (other_route, rejected, Verdict::Failed { tp_status: 0x42 }),

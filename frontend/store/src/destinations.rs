@@ -123,9 +123,9 @@ pub(crate) fn route(unit: &Unit<'_>, key: &str, tried: &[String]) -> Result<Opti
 
 /// Gives the head out: nothing else for this recipient goes out before the lease ends.
 pub(crate) fn lease(unit: &Unit<'_>, key: &str, location: &str, until: i64) -> Result<(), Fault> {
-    let mut update = unit
-        .sql
-        .prepare_cached("UPDATE destinations SET leased_to = ?2, leased_until = ?3, woken = 0 WHERE key = ?1")?;
+    let mut update = unit.sql.prepare_cached(
+        "UPDATE destinations SET leased_to = ?2, leased_until = ?3, woken = 0 WHERE key = ?1",
+    )?;
     update.execute(params![key, location, until])?;
     Ok(())
 }

@@ -67,7 +67,9 @@ impl Fault {
         match self {
             Self::Refused(error) => error,
             Self::Database(error) => busy(operation, format!("the database failed: {error}"), 5),
-            Self::Corrupt(detail) => busy(operation, format!("the database holds a damaged row: {detail}"), 60),
+            Self::Corrupt(detail) => {
+                busy(operation, format!("the database holds a damaged row: {detail}"), 60)
+            }
         }
     }
 }

@@ -43,7 +43,9 @@ pub(crate) fn finalise(unit: &mut Unit<'_>, message: &Message, outcome: &Outcome
 /// When the recipient's next message goes: at once, unless it was not this one's turn, or the recipient itself is
 /// what was waited for.
 fn next(unit: &Unit<'_>, message: &Message, state: State) -> Result<Plan, Fault> {
-    let Some(destination) = destinations::load(unit.sql, &message.destination)? else { return Ok(Plan::Keep) };
+    let Some(destination) = destinations::load(unit.sql, &message.destination)? else {
+        return Ok(Plan::Keep);
+    };
     if destination.head != message.seq {
         return Ok(Plan::Keep);
     }

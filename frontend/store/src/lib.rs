@@ -178,18 +178,22 @@ impl Backend for Store {
 
     fn insert_location(&self, location: Location) -> Answer<'_, ()> {
         Box::pin(
-            self.writer.request("insert_location", move |unit| ops::locations::insert_location(unit, &location)),
+            self.writer
+                .request("insert_location", move |unit| ops::locations::insert_location(unit, &location)),
         )
     }
 
     fn delete_location(&self, removal: LocationRemoval) -> Answer<'_, ()> {
         Box::pin(
-            self.writer.request("delete_location", move |unit| ops::locations::delete_location(unit, &removal)),
+            self.writer
+                .request("delete_location", move |unit| ops::locations::delete_location(unit, &removal)),
         )
     }
 
     fn insert_message(&self, message: NewMessage) -> Answer<'_, Accepted> {
-        Box::pin(self.writer.request("insert_message", move |unit| ops::accept::insert_message(unit, &message)))
+        Box::pin(
+            self.writer.request("insert_message", move |unit| ops::accept::insert_message(unit, &message)),
+        )
     }
 
     fn get_queue(&self, location: String, limit: u32) -> Answer<'_, Vec<QueuedMessage>> {
@@ -206,7 +210,7 @@ impl Backend for Store {
     fn history(&self, query: HistoryQuery) -> Answer<'_, Vec<MessageHistory>> {
         let numbering = Arc::clone(&self.numbering);
         Box::pin(self.reader.read("history", move |sql| match &query {
-            HistoryQuery::Message(id) => reads::message_history(sql, &id.0),
+            HistoryQuery::Message(id) => Ok(vec![reads::message_history(sql, &id.0)?]),
             HistoryQuery::Msisdn(msisdn) => reads::msisdn_history(sql, msisdn, &numbering),
         }))
     }

@@ -160,7 +160,13 @@ pub(crate) fn read(row: &Row<'_>) -> Result<Message, Fault> {
 }
 
 /// Gives an open message its state, attempt number and ruled-out locations.
-pub(crate) fn update(unit: &Unit<'_>, seq: i64, state: State, attempt: u32, tried: &[String]) -> Result<(), Fault> {
+pub(crate) fn update(
+    unit: &Unit<'_>,
+    seq: i64,
+    state: State,
+    attempt: u32,
+    tried: &[String],
+) -> Result<(), Fault> {
     let mut update =
         unit.sql.prepare_cached("UPDATE messages SET state = ?2, attempt = ?3, tried = ?4 WHERE seq = ?1")?;
     update.execute(params![seq, state.as_str(), attempt, serde_json::to_string(tried)?])?;

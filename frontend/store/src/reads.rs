@@ -154,9 +154,14 @@ pub struct Summary {
     pub oldest: Option<Timestamp>,
 }
 
-/// The history of one message: one element, or none if there is no such message.
-pub(crate) fn message_history(sql: &Connection, id: &str) -> Result<Vec<MessageHistory>, Fault> {
-    messages::by_id(sql, id)?.map(|message| history(sql, message)).into_iter().collect()
+/// The history of one message.
+pub(crate) fn message_history(sql: &Connection, id: &str) -> Result<MessageHistory, Fault> {
+    history(sql, existing(sql, "history", id)?)
+}
+
+fn existing(sql: &Connection, operation: &'static str, id: &str) -> Result<Message, Fault> {
+    let absent = || Fault::Refused(refused(operation, 404, format!("there is no message {id}")));
+    messages::by_id(sql, id)?.ok_or_else(absent)
 }
 
 /// The histories of the newest messages from or to a number, newest first.
@@ -223,10 +228,7 @@ pub(crate) fn events(sql: &Connection, id: &str) -> Result<Vec<MessageEvent>, Fa
 
 /// One message in short.
 pub(crate) fn summary_of(sql: &Connection, id: &str) -> Result<MessageSummary, Fault> {
-    match messages::by_id(sql, id)? {
-        Some(message) => summary(sql, message),
-        None => Err(Fault::Refused(refused("message", 404, format!("there is no message {id}")))),
-    }
+    summary(sql, existing(sql, "message", id)?)
 }
 
 /// A page of messages behind `before`, newest first.
@@ -264,7 +266,8 @@ pub(crate) fn list(
 }
 
 fn summary(sql: &Connection, message: Message) -> Result<MessageSummary, Fault> {
-    let destination = if message.state.is_final() { None } else { destinations::load(sql, &message.destination)? };
+    let destination =
+        if message.state.is_final() { None } else { destinations::load(sql, &message.destination)? };
     Ok(MessageSummary {
         state: state_name(&message, destination.as_ref()).to_owned(),
         due: due(&message, destination.as_ref()),
@@ -312,7 +315,8 @@ pub(crate) fn totals(sql: &Connection) -> Result<Summary, Fault> {
     let counts = select.query_map([], |row| Ok((row.get(0)?, count(row.get(1)?))))?;
     let messages = counts.collect::<Result<BTreeMap<String, u64>, _>>()?;
     let mut select = sql.prepare_cached("SELECT registrations, frontends FROM totals")?;
-    let (registrations, frontends) = select.query_row([], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?;
+    let (registrations, frontends) =
+        select.query_row([], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?;
     let mut select = sql.prepare_cached(
         "SELECT min(scts) FROM messages WHERE seq IN \
          (SELECT min(seq) FROM messages WHERE state = 'queued' UNION \

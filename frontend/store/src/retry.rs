@@ -151,7 +151,11 @@ mod tests {
 
     #[test]
     fn extreme_tables_neither_overflow_nor_spin() {
-        let table = RetryTable { failed: vec![Duration::MAX], unknown: vec![Duration::ZERO], ..RetryTable::default() };
+        let table = RetryTable {
+            failed: vec![Duration::MAX],
+            unknown: vec![Duration::ZERO],
+            ..RetryTable::default()
+        };
         assert!(table.pause(Class::Failed, 0, u64::MAX) > 0);
         assert_eq!(table.pause(Class::Unknown, 0, 1), LEAST);
     }

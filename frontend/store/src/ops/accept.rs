@@ -49,8 +49,9 @@ pub(crate) fn insert_message(unit: &mut Unit<'_>, message: &NewMessage) -> Resul
     };
     let (seq, id) = messages::insert(unit, &row)?;
     if let Some(key) = &message.submit_key {
-        let mut remember =
-            unit.sql.prepare_cached("INSERT OR REPLACE INTO submit_keys (key, message, at) VALUES (?1, ?2, ?3)")?;
+        let mut remember = unit
+            .sql
+            .prepare_cached("INSERT OR REPLACE INTO submit_keys (key, message, at) VALUES (?1, ?2, ?3)")?;
         remember.execute(params![key, seq, unit.now])?;
     }
     destinations::settle(unit, &destination, Plan::Keep)?;
@@ -66,7 +67,8 @@ fn first_copy(unit: &Unit<'_>, message: &NewMessage) -> Result<Option<Accepted>,
         Ok(Accepted { id: MessageId(row.get(0)?), scts, duplicate: true })
     };
     if !message.idempotency_key.is_empty() {
-        let mut select = unit.sql.prepare_cached("SELECT id, scts FROM messages WHERE idempotency_key = ?1")?;
+        let mut select =
+            unit.sql.prepare_cached("SELECT id, scts FROM messages WHERE idempotency_key = ?1")?;
         let found = select.query_row([&message.idempotency_key], accepted).optional()?;
         if found.is_some() {
             return Ok(found);
@@ -99,7 +101,10 @@ fn check(message: &NewMessage, octets: usize) -> Result<(), BackendError> {
         return Err(wrong("source_msisdn", "no sender given"));
     }
     if message.destination_ton > 7 || message.destination_npi > 15 {
-        return Err(wrong("destination_ton, destination_npi", "not of 0 to 7 and 0 to 15 (TS 23.040 §9.1.2.5)"));
+        return Err(wrong(
+            "destination_ton, destination_npi",
+            "not of 0 to 7 and 0 to 15 (TS 23.040 §9.1.2.5)",
+        ));
     }
     let is_hex = |text: &str| concat::octets(text).is_some();
     if message.encoding == Encoding::Binary && !is_hex(message_body) {
@@ -110,13 +115,17 @@ fn check(message: &NewMessage, octets: usize) -> Result<(), BackendError> {
             return Err(wrong(field, "not hex"));
         }
     }
-    let texts = [source_msisdn, destination_msisdn, message_body, &message.source_smsc, &message.idempotency_key];
-    let options =
-        [udh, raw_tpdu, &message.sc_address, &message.submit_key, &message.call_id, &message.icid].map(Option::as_ref);
+    let texts =
+        [source_msisdn, destination_msisdn, message_body, &message.source_smsc, &message.idempotency_key];
+    let options = [udh, raw_tpdu, &message.sc_address, &message.submit_key, &message.call_id, &message.icid]
+        .map(Option::as_ref);
     let size: usize = texts.into_iter().chain(options.into_iter().flatten()).map(String::len).sum();
     if size > octets {
         let detail = format!("the message has {size} octets, the limit is {octets}");
-        return Err(BackendError { rp_cause: Some(SEMANTICALLY_INCORRECT), ..refused(OPERATION, 413, detail) });
+        return Err(BackendError {
+            rp_cause: Some(SEMANTICALLY_INCORRECT),
+            ..refused(OPERATION, 413, detail)
+        });
     }
     Ok(())
 }

@@ -23,9 +23,9 @@ pub(crate) fn register(unit: &mut Unit<'_>, frontend: &FrontendRegistration) -> 
         unit.totals.frontends += 1;
     }
     let expires = unit.now.saturating_add(i64::from(frontend.expires_in) * 1000);
-    let mut upsert = unit
-        .sql
-        .prepare_cached("INSERT OR REPLACE INTO frontends (name, updated, expires, content) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut upsert = unit.sql.prepare_cached(
+        "INSERT OR REPLACE INTO frontends (name, updated, expires, content) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     upsert.execute(params![name, unit.now, expires, serde_json::to_string(frontend)?])?;
     Ok(())
 }

@@ -15,7 +15,11 @@ use crate::ops::sweep::expiry;
 use crate::writer::Unit;
 
 /// Leases up to `limit` due messages to `location`, those that wait longest first.
-pub(crate) fn get_queue(unit: &mut Unit<'_>, location: &str, limit: u32) -> Result<Vec<QueuedMessage>, Fault> {
+pub(crate) fn get_queue(
+    unit: &mut Unit<'_>,
+    location: &str,
+    limit: u32,
+) -> Result<Vec<QueuedMessage>, Fault> {
     if location.trim().is_empty() {
         return Err(Fault::Refused(refused("get_queue", 400, "no location given (header smsc)")));
     }
@@ -57,9 +61,9 @@ fn lease_head(unit: &mut Unit<'_>, location: &str, key: &str) -> Result<Option<Q
 
 fn row(unit: &Unit<'_>, location: &str, message: Message) -> Result<QueuedMessage, Fault> {
     let registration = registration(unit, location, &message.destination)?;
-    let mut others = unit
-        .sql
-        .prepare_cached("SELECT 1 FROM messages WHERE destination = ?1 AND final_at IS NULL AND seq <> ?2 LIMIT 1")?;
+    let mut others = unit.sql.prepare_cached(
+        "SELECT 1 FROM messages WHERE destination = ?1 AND final_at IS NULL AND seq <> ?2 LIMIT 1",
+    )?;
     let more_to_send = others.exists(params![message.destination, message.seq])?;
     let is_report = message.kind == Kind::StatusReport;
     let content = message.content;

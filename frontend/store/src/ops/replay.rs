@@ -31,7 +31,8 @@ pub(crate) fn replay(unit: &mut Unit<'_>, id: &MessageId) -> Result<(), Fault> {
         let detail = format!("{} messages wait already", unit.totals.open);
         return Err(Fault::Refused(full(OPERATION, detail)));
     }
-    let validity = message.content.message.validity_period.map_or(unit.config.default_validity, Duration::from_secs);
+    let validity =
+        message.content.message.validity_period.map_or(unit.config.default_validity, Duration::from_secs);
     let validity = validity.min(unit.config.max_validity).max(Duration::from_secs(1));
     let mut update = unit.sql.prepare_cached(
         "UPDATE messages SET state = 'queued', tried = '[]', reason = NULL, final_at = NULL, expires = ?2 \

@@ -30,7 +30,11 @@ pub(crate) fn process_message(
 }
 
 /// Judges a report and does what follows from it.
-pub(crate) fn apply(unit: &mut Unit<'_>, message: &Message, report: &AttemptReport) -> Result<Verdict, Fault> {
+pub(crate) fn apply(
+    unit: &mut Unit<'_>,
+    message: &Message,
+    report: &AttemptReport,
+) -> Result<Verdict, Fault> {
     let destination = destinations::load(unit.sql, &message.destination)?;
     let destination = destination.filter(|destination| destination.head == message.seq);
     let verdict = verdict(unit, message, destination.as_ref(), report)?;

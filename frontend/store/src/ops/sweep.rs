@@ -98,9 +98,9 @@ pub(crate) fn expiry(unit: &Unit<'_>, message: &Message) -> Result<Outcome, Faul
 
 /// Leases that ran out: the attempt's outcome is not known, the handset may have the message.
 fn leases(unit: &mut Unit<'_>) -> Result<bool, Fault> {
-    let mut select = unit
-        .sql
-        .prepare_cached("SELECT head, leased_to FROM destinations WHERE leased_until <= ?1 ORDER BY leased_until LIMIT ?2")?;
+    let mut select = unit.sql.prepare_cached(
+        "SELECT head, leased_to FROM destinations WHERE leased_until <= ?1 ORDER BY leased_until LIMIT ?2",
+    )?;
     let over = select.query_map(params![unit.now, PASS], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let over = over.collect::<Result<Vec<(i64, String)>, _>>()?;
     for (head, leased_to) in &over {
@@ -188,7 +188,8 @@ fn bodies(unit: &mut Unit<'_>) -> Result<bool, Fault> {
         let kept = &mut message.content.message;
         kept.message_body.clear();
         (kept.udh, kept.raw_tpdu) = (None, None);
-        let mut update = unit.sql.prepare_cached("UPDATE messages SET content = ?2, erased = 1 WHERE seq = ?1")?;
+        let mut update =
+            unit.sql.prepare_cached("UPDATE messages SET content = ?2, erased = 1 WHERE seq = ?1")?;
         update.execute(params![message.seq, serde_json::to_string(&message.content)?])?;
     }
     Ok(is_full(over.len()))
@@ -216,7 +217,8 @@ fn rows(unit: &mut Unit<'_>) -> Result<bool, Fault> {
 
 /// Routes the next recipients behind `after`. Returns where to go on.
 fn reroute(unit: &mut Unit<'_>, after: &str) -> Result<Option<String>, Fault> {
-    let mut select = unit.sql.prepare_cached("SELECT key FROM destinations WHERE key > ?1 ORDER BY key LIMIT ?2")?;
+    let mut select =
+        unit.sql.prepare_cached("SELECT key FROM destinations WHERE key > ?1 ORDER BY key LIMIT ?2")?;
     let keys = select.query_map(params![after, PASS], |row| row.get(0))?;
     let keys = keys.collect::<Result<Vec<String>, _>>()?;
     for key in &keys {
