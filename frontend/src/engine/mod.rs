@@ -168,11 +168,12 @@ impl Engine {
     /// Takes one SIP message: a datagram, or what a stream framer cut out.
     pub fn handle_message(&mut self, now: Now, flow: Flow, octets: Bytes) {
         self.metrics.received.inc();
-        match Message::parse(octets) {
+        match Message::parse(octets.clone()) {
             Ok(message) => self.sip.handle_message(now.mono, flow, message),
             Err(error) => {
                 tracing::debug!(peer = %flow.remote, %error, "dropped: not SIP");
                 self.drop_input(error.reason());
+                self.malformed(flow, &octets);
             }
         }
         self.drain_events(now);

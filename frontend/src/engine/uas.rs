@@ -1,7 +1,7 @@
 //! Requests as they come in: who may speak, and what each method gets.
 
 use smsc_proto::sip::transaction::{Flow, ServerId};
-use smsc_proto::sip::{Header, Message, Method, Response};
+use smsc_proto::sip::{Header, Message, Method, Response, classify_malformed};
 
 use super::metrics::AnswerLabel;
 use super::{Engine, Now};
@@ -27,12 +27,9 @@ impl Engine {
             return self.refuse(now, &request, 403, "untrusted_peer", |r| r);
         }
         self.metrics.peer_last_seen.set(now.wall);
-        if message.from().is_err()
-            || message.to().is_err()
-            || message.call_id().is_err()
-            || message.cseq().is_err()
-        {
-            return self.refuse(now, &request, 400, "bad_header", |r| r);
+        if let Some(fault) = message.request_fault() {
+            tracing::debug!(peer = %flow.remote, %fault, "refused");
+            return self.refuse(now, &request, fault.status(), "malformed", |r| r);
         }
         if let Some(required) = message.header(Header::Require) {
             let required = required.to_owned();
@@ -56,6 +53,18 @@ impl Engine {
             Some(Method::Notify) => self.refuse(now, &request, 481, "no_subscription", |r| r),
             Some(Method::Cancel) => self.refuse(now, &request, 481, "no_transaction", |r| r),
             _ => self.refuse(now, &request, 405, "method", |r| r.header(Header::Allow, ALLOW)),
+        }
+    }
+
+    /// Answers 400 to what is recognisably a request but cannot be read as one (RFC 3261 §16.3, RFC 4475 §3.1.2).
+    pub(super) fn malformed(&mut self, flow: Flow, octets: &[u8]) {
+        if !self.settings.trusted.contains(flow.remote) {
+            return;
+        }
+        if let Some(message) = classify_malformed(octets) {
+            self.count_refusal("malformed", 400);
+            let response = Response::to(&message, flow.remote, 400, &self.tag(&message)).to_bytes();
+            self.sip.respond_stateless(flow, &message, response);
         }
     }
 
