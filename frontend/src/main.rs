@@ -1,2 +1,19 @@
 //! The `smsc-frontend` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use smsc_frontend::cli::{self, Cli, Command};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => cli::run::run(&args),
+        Command::Demo(_) => Ok(cli::Exit::Failed),
+        Command::Check(args) => cli::check::run(&args),
+        Command::Decode(args) => cli::decode::run(&args),
+        Command::Store(args) => cli::store::run(&args),
+        Command::Send(args) => cli::send::run(&args),
+        Command::Why(args) => cli::why::run(&args),
+    };
+    done.unwrap_or_else(cli::Failure::tell).into()
+}

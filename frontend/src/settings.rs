@@ -153,14 +153,25 @@ pub fn trusted(config: &Config, environment: &Environment) -> Trusted {
     Trusted::new(networks)
 }
 
-/// Where handsets send their reports. A user part per pod or message stands before the IMS domain, where the HSS
-/// knows it as a wildcard PSI (TS 23.003 §13.5).
+/// Where handsets send their reports. A user part per pod or message stands before the location that all pods share,
+/// pod 0's, so that one wildcarded PSI (TS 23.003 §13.5) covers them all.
 #[must_use]
 pub fn report_uri(config: &Config, ordinal: u8) -> ReportUri {
     match config.report_uri() {
         smsc_config::ReportUri::Fixed(uri) => ReportUri::Fixed(uri),
-        smsc_config::ReportUri::Pod => ReportUri::Pod(format!("sip:smsc-{ordinal}@{}", config.ims_domain)),
-        smsc_config::ReportUri::Message => ReportUri::Message(config.ims_domain.clone()),
+        smsc_config::ReportUri::Pod => {
+            ReportUri::Pod(format!("sip:smsc-{ordinal}@{}", first_location(&config.location, ordinal)))
+        }
+        smsc_config::ReportUri::Message => ReportUri::Message(first_location(&config.location, ordinal)),
+    }
+}
+
+/// Pod 0's location, from which pod `ordinal`'s was made; the location itself where it was not made so.
+fn first_location(location: &str, ordinal: u8) -> String {
+    let (label, domain) = location.split_once('.').unwrap_or((location, ""));
+    match label.strip_suffix(&format!("-{ordinal}")) {
+        Some(first) if ordinal > 0 && !first.is_empty() => format!("{first}.{domain}"),
+        _ => location.to_owned(),
     }
 }
 

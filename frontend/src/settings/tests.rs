@@ -186,13 +186,16 @@ fn the_network_code_of_a_label_is_taken_with_two_and_three_digits() {
 
 #[test]
 fn the_report_uri_varies_by_pod_or_message_only_if_asked_to() {
-    let domain = "ims.mnc001.mcc001.3gppnetwork.org";
+    let host = "smsc01.mnc001.mcc001.3gppnetwork.org";
     for (more, expected) in [
         ("sip: {report_uri: 'tel:+447700900999'}", ReportUri::Fixed("tel:+447700900999".to_owned())),
-        ("sip: {report_uri: pod}", ReportUri::Pod(format!("sip:smsc-2@{domain}"))),
-        ("sip: {report_uri: message}", ReportUri::Message(domain.to_owned())),
+        ("sip: {report_uri: pod}", ReportUri::Pod(format!("sip:smsc-2@{host}"))),
+        ("sip: {report_uri: message}", ReportUri::Message(host.to_owned())),
     ] {
-        assert_eq!(engine_settings(&config(more), &environment()).unwrap().report_uri, expected);
+        let mut config = config(more);
+        assert_eq!(report_uri(&config, 2), expected);
+        config.location = smsc_config::pod_location(&config.location, 2);
+        assert_eq!(report_uri(&config, 2), expected);
     }
 }
 
