@@ -1,5 +1,7 @@
 //! `insert_message`: what is taken, what is a repeat, what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{ALICE, BOB, MINUTE, SECOND, World, config, message, text};

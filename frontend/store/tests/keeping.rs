@@ -1,5 +1,7 @@
 //! What is kept and for how long, caps, and lists.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{ALICE, BOB, DAY, HOUR, MINUTE, SECOND, World, config, message, report, text};

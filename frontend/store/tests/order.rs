@@ -1,5 +1,7 @@
 //! One message in flight for each recipient, in the order of acceptance, parts of one message together.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{ALICE, BOB, HOUR, SECOND, World, message, report, text};

@@ -1,5 +1,7 @@
 //! How messages end, and the SMS-STATUS-REPORT that tells the sender.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{

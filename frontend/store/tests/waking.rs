@@ -1,5 +1,7 @@
 //! Registrations: where messages go, what wakes them, and which write about a subscriber counts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use common::{

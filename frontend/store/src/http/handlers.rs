@@ -180,8 +180,13 @@ fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let octets =
         body.map_err(|rejection| Problem::new(rejection.status().as_u16(), rejection.body_text()))?;
     let mut reader = serde_json::Deserializer::from_slice(&octets);
-    let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| Problem::new(400, format!("body: {}: {}", error.path(), error.inner())))?;
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let place = match error.path().to_string().as_str() {
+            "." | "?" => String::new(),
+            field => format!("{field}: "),
+        };
+        Problem::new(400, format!("body: {place}{}", error.inner()))
+    })?;
     reader.end().map_err(|error| Problem::new(400, format!("body: {error}")))?;
     Ok(value)
 }

@@ -93,7 +93,7 @@ fn check(message: &NewMessage, octets: usize) -> Result<(), BackendError> {
         ..refused(OPERATION, 400, format!("{field}: {what}"))
     };
     let NewMessage { source_msisdn, destination_msisdn, message_body, udh, raw_tpdu, .. } = message;
-    if destination_msisdn.trim().is_empty() {
+    if destination_msisdn.trim().trim_start_matches('+').is_empty() {
         let detail = "destination_msisdn: no number given";
         return Err(BackendError { rp_cause: Some(UNASSIGNED_NUMBER), ..refused(OPERATION, 400, detail) });
     }
