@@ -319,7 +319,9 @@ fn timers(config: &Config) -> Timers {
         register_expires: whole_seconds(timers.register_expires),
         poll_interval: polling.interval,
         flush_cooldown: polling.flush_cooldown,
+        poll_gap: polling.min_gap,
         poll_batch: polling.batch,
+        submit_window: timers.submit_window,
     }
 }
 
@@ -335,6 +337,8 @@ fn caps(config: &Config) -> Caps {
         client_transactions: count(limits.client_transactions),
         open_mo: count(limits.open_mo),
         open_mt: count(limits.open_mt),
+        queued_per_handset: count(limits.queued_per_handset),
+        submissions_per_second: limits.submissions_per_second,
         registrations: count(limits.registrations),
         remembered: count(limits.remembered),
     }

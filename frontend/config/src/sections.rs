@@ -136,9 +136,6 @@ pub struct Timers {
     /// How long the SIP answer to a report waits for `process_message`; then 500.
     #[serde(with = "crate::duration")]
     pub report_ack: Duration,
-    /// How long a report is accepted by its token.
-    #[serde(with = "crate::duration")]
-    pub report_window: Duration,
     /// How long `submit_key` finds the first copy of a repeated submission.
     #[serde(with = "crate::duration")]
     pub submit_window: Duration,
@@ -174,7 +171,6 @@ impl Default for Timers {
             tr1n: Duration::from_secs(45),
             mo_insert_budget: Duration::from_secs(25),
             report_ack: Duration::from_secs(5),
-            report_window: Duration::from_secs(3600),
             submit_window: Duration::from_secs(900),
             drain_settle: Duration::from_secs(5),
             relay: Duration::from_secs(2),
@@ -199,7 +195,7 @@ pub struct Limits {
     pub open_mo: u32,
     /// MT messages in hand; beyond: polling asks for no more.
     pub open_mt: u32,
-    /// Messages held for one handset behind the one under way; beyond: released.
+    /// Messages held for one handset behind the one under way; beyond: left to the backend.
     pub queued_per_handset: u32,
     /// Registrations remembered; beyond: the oldest is forgotten (the backend still has it).
     pub registrations: u32,
@@ -209,8 +205,8 @@ pub struct Limits {
     pub tcp_connections: u32,
     /// Requests to the backend under way; beyond: they wait within `timers.backend_timeout`.
     pub backend_requests: u32,
-    /// Requests taken each second; beyond: `sip.overload_status` with Retry-After. Absent: no limit.
-    pub requests_per_second: Option<u32>,
+    /// Submissions taken each second; beyond: `sip.overload_status` with Retry-After. Absent: no limit.
+    pub submissions_per_second: Option<u32>,
 }
 
 impl Default for Limits {
@@ -225,7 +221,7 @@ impl Default for Limits {
             remembered: 500_000,
             tcp_connections: 1_000,
             backend_requests: 256,
-            requests_per_second: None,
+            submissions_per_second: None,
         }
     }
 }

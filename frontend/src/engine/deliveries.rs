@@ -359,7 +359,7 @@ impl Engine {
         self.release(now, rows, "the frontend is shutting down");
     }
 
-    fn release(&mut self, now: Now, rows: Vec<Row>, why: &str) {
+    pub(super) fn release(&mut self, now: Now, rows: Vec<Row>, why: &str) {
         for row in rows {
             let attempt = row.message.delivery_attempts.unwrap_or(0).saturating_add(1);
             self.end_unattempted(now, &row, attempt, Verdict::new(Status::Released, why));

@@ -137,6 +137,11 @@ impl Handsets {
         self.in_hand.contains_key(id)
     }
 
+    /// Rows waiting for the handset this message is for.
+    pub(super) fn queued(&self, message: &QueuedMessage) -> usize {
+        self.by_key.get(handset_key(message).as_str()).map_or(0, |handset| handset.queue.len())
+    }
+
     /// Takes a row in hand; returns the handset it is for.
     pub(super) fn take(&mut self, row: Row) -> Arc<str> {
         let key = handset_key(&row.message);

@@ -18,8 +18,6 @@ use super::submit_report::{Addressee, Refusal};
 use super::uas::{ACCEPT, Request};
 use super::{Answered, Call, Engine, Now, Pending, Reply, Settings, Timer};
 
-/// How long a submission is remembered for repeats of it.
-const REPEAT_WINDOW: Duration = Duration::from_secs(15 * 60);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(4);
 /// TP-RD in the first octet of an SMS-SUBMIT (TS 23.040 §9.2.2.2).
@@ -43,15 +41,18 @@ pub(super) struct Submissions {
     open: FxHashMap<u64, Submission>,
     remembered: Recent<Key, Verdict>,
     by_submit_key: Recent<Key, Key>,
+    /// When the second under way began, and how many it has taken.
+    rate: (Option<Instant>, u32),
 }
 
 impl Submissions {
     pub(super) fn new(settings: &Settings) -> Self {
-        let cap = settings.caps.remembered;
+        let (window, cap) = (settings.timers.submit_window, settings.caps.remembered);
         Self {
             open: FxHashMap::default(),
-            remembered: Recent::new(REPEAT_WINDOW, cap),
-            by_submit_key: Recent::new(REPEAT_WINDOW, cap),
+            remembered: Recent::new(window, cap),
+            by_submit_key: Recent::new(window, cap),
+            rate: (None, 0),
         }
     }
 
@@ -177,13 +178,24 @@ impl Engine {
             self.answer(now, request, 202, |r| r);
             return self.repeat(now, verdict, addressee);
         }
-        if self.submissions.open.len() >= self.settings.caps.open_mo {
+        if self.submissions.open.len() >= self.settings.caps.open_mo || !self.within_rate(now) {
             return self.refuse_overload(now, request);
         }
         self.answer(now, request, 202, |r| r);
         let message = self.new_message(now, &request.message, sender, data, &submit, &key, &submit_key);
         self.submissions.by_submit_key.insert(now.mono, submit_key, key);
         self.submit(now, key, message, AnswerBy::Rp(Box::new(addressee)));
+    }
+
+    /// Spends one submission of this second's allowance; what a second did not use does not pile up.
+    fn within_rate(&mut self, now: Now) -> bool {
+        let Some(limit) = self.settings.caps.submissions_per_second else { return true };
+        let (since, taken) = &mut self.submissions.rate;
+        if since.is_none_or(|since| now.mono.saturating_duration_since(since) >= Duration::from_secs(1)) {
+            (*since, *taken) = (Some(now.mono), 0);
+        }
+        *taken += 1;
+        *taken <= limit
     }
 
     /// The verdict on an earlier copy: the same SIP request, or the same submission where it says so (TP-RD) or
@@ -281,7 +293,7 @@ impl Engine {
             self.tell(Some(&accepted.id), "mo", || "a repeat of a message already accepted".to_owned());
             return self.answer(now, &request, 202, |r| r);
         }
-        if self.submissions.open.len() >= self.settings.caps.open_mo {
+        if self.submissions.open.len() >= self.settings.caps.open_mo || !self.within_rate(now) {
             return self.refuse_overload(now, &request);
         }
         let gsm7 = text.body.chars().all(|c| gsm7::septets(c, gsm7::Tables::DEFAULT).is_some());

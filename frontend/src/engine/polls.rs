@@ -1,7 +1,7 @@
 //! Polling the backend's queue: on a timer, and at once on an event (design §7).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 use smsc_backend::QueuedMessage;
@@ -9,9 +9,6 @@ use smsc_backend::QueuedMessage;
 use super::handsets::Row;
 use super::register::backoff;
 use super::{Answered, Call, Engine, Now, Pending, Reply, Timer};
-
-/// Two polls of one location are at least this far apart.
-const SPACING: Duration = Duration::from_millis(20);
 
 /// The locations this pod polls.
 #[derive(Debug, Default)]
@@ -75,7 +72,8 @@ impl Engine {
             return;
         }
         let location = location.clone();
-        let at = poll.last.map_or(now.mono, |last| now.mono.max(last + SPACING));
+        let gap = self.settings.timers.poll_gap;
+        let at = poll.last.map_or(now.mono, |last| now.mono.max(last + gap));
         if at <= now.mono {
             self.poll(now, &location);
         } else if let Some(poll) = self.polls.by_location.get_mut(&location) {
@@ -157,7 +155,15 @@ impl Engine {
             let hold = first && tried && !self.settings.backend_leases;
             let hold_until = hold.then(|| now.mono + self.settings.timers.tr1n);
             self.tell(Some(&message.id), "mt", || format!("fetched for {}", message.destination_msisdn));
-            let key = self.handsets.take(Row { message, location: location.clone(), hold_until });
+            let row = Row { message, location: location.clone(), hold_until };
+            if self.handsets.queued(&row.message) >= self.settings.caps.queued_per_handset {
+                // Only a backend that leases needs to hear of it; others show the row again.
+                if self.settings.backend_leases {
+                    self.release(now, vec![row], "enough is in hand for this handset");
+                }
+                continue;
+            }
+            let key = self.handsets.take(row);
             fresh += 1;
             if !handsets.contains(&key) {
                 handsets.push(key);

@@ -95,8 +95,12 @@ pub struct Timers {
     pub poll_interval: Duration,
     /// The timer poll is skipped when a flush ran within this.
     pub flush_cooldown: Duration,
+    /// Two polls of one location are at least this far apart.
+    pub poll_gap: Duration,
     /// Rows asked for beyond those in flight.
     pub poll_batch: u32,
+    /// How long a submission is remembered for repeats of it.
+    pub submit_window: Duration,
 }
 
 impl Default for Timers {
@@ -109,7 +113,9 @@ impl Default for Timers {
             register_expires: Duration::from_secs(300),
             poll_interval: Duration::from_secs(2),
             flush_cooldown: Duration::from_secs(1),
+            poll_gap: Duration::from_millis(20),
             poll_batch: 50,
+            submit_window: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -125,6 +131,10 @@ pub struct Caps {
     pub open_mo: usize,
     /// Rows in hand; polling asks for no more.
     pub open_mt: usize,
+    /// Rows waiting for one handset behind the one under way; beyond: left to the backend.
+    pub queued_per_handset: usize,
+    /// Submissions taken each second; beyond: 500 with Retry-After.
+    pub submissions_per_second: Option<u32>,
     /// Registrations remembered; beyond: the oldest is forgotten (the backend still has it).
     pub registrations: usize,
     /// Submissions and deliveries remembered for repeats; beyond: the oldest is forgotten.
@@ -138,6 +148,8 @@ impl Default for Caps {
             client_transactions: 200_000,
             open_mo: 20_000,
             open_mt: 10_000,
+            queued_per_handset: 100,
+            submissions_per_second: None,
             registrations: 1_000_000,
             remembered: 500_000,
         }

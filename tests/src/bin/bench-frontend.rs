@@ -1,11 +1,13 @@
 //! The real frontend before a backend that accepts everything in this process: what is measured is ours alone.
 //!
-//! Usage: `bench-frontend UDP-ADDRESS`. Prints `READY ADDRESS`, serves until SIGINT or SIGTERM.
+//! Serves until SIGINT or SIGTERM.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use clap::Parser;
 use smsc_backend::{
     Accepted, Answer, AttemptReport, Backend, FrontendRegistration, HistoryQuery, Location, LocationRemoval,
     MessageHistory, MessageId, NewMessage, Processed, QueuedMessage,
@@ -13,6 +15,17 @@ use smsc_backend::{
 use smsc_config::Config;
 use smsc_frontend::backend::Opened;
 use smsc_frontend::io::{Frontend, Start, terminated};
+
+/// Where the load comes from and goes to.
+#[derive(Parser)]
+struct Options {
+    /// The UDP address to listen on.
+    #[arg(long)]
+    listen: SocketAddr,
+    /// Where the handsets are: every MESSAGE of ours goes there.
+    #[arg(long)]
+    next_hop: SocketAddr,
+}
 
 /// Takes every message at once and has none to deliver.
 #[derive(Default)]
@@ -57,16 +70,15 @@ impl Backend for AcceptAll {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:5060".to_owned());
+    let Options { listen, next_hop } = Options::parse();
     let text = format!(
         "location: bench.ims.example.org\nims_domain: ims.example.org\ntrusted_peers: [127.0.0.0/8]\n\
-         listen: ['udp:{address}']\nadmin: {{listen: null}}\nlimits: {{server_transactions: 4000000}}\n"
+         listen: ['udp:{listen}']\ns_cscf_sip_uri: sip:{next_hop}\nadmin: {{listen: null}}\nlimits: {{server_transactions: 4000000}}\n"
     );
     let config = Config::parse(&text, "bench")?;
     let opened = Opened { backend: Arc::new(AcceptAll::default()), store: None, rest: None };
     let start = Start { config, path: None, opened, steps: None, log_level: None };
     let frontend = Frontend::bind(start).await?;
-    println!("READY {address}");
     frontend.serve(terminated(Duration::ZERO)).await;
     Ok(())
 }

@@ -140,7 +140,6 @@ fn timers(config: &Config, findings: &mut Findings) {
         ("mo_insert_budget", timers.mo_insert_budget, seconds(1), seconds(30)),
         // The core's timer F ends at 32 s.
         ("report_ack", timers.report_ack, millis(500), seconds(20)),
-        ("report_window", timers.report_window, seconds(60), seconds(86_400)),
         ("submit_window", timers.submit_window, seconds(60), seconds(86_400)),
         ("drain_settle", timers.drain_settle, millis(0), seconds(60)),
         ("relay", timers.relay, millis(100), seconds(20)),
@@ -166,7 +165,7 @@ fn limits(config: &Config, findings: &mut Findings) {
         ("remembered", limits.remembered, 10_000_000),
         ("tcp_connections", limits.tcp_connections, 1_000_000),
         ("backend_requests", limits.backend_requests, 100_000),
-        ("requests_per_second", limits.requests_per_second.unwrap_or(1), 10_000_000),
+        ("submissions_per_second", limits.submissions_per_second.unwrap_or(1), 10_000_000),
     ] {
         findings.range(KeyPath::from("limits").key(key), value, 1..=most);
     }

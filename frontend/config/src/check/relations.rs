@@ -39,7 +39,6 @@ pub(crate) fn relations(config: &Config, purpose: Purpose) -> Vec<Finding> {
             timers.mo_insert_budget,
         ),
         ("timers.relay", timers.relay, "timers.report_ack", timers.report_ack),
-        ("timers.tr1n", timers.tr1n, "timers.report_window", timers.report_window),
         ("timers.backend_connect", timers.backend_connect, "timers.backend_timeout", timers.backend_timeout),
         ("store.default_validity", store.default_validity, "store.max_validity", store.max_validity),
         ("store.body_retention", store.body_retention, "store.retention", store.retention),
