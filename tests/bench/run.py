@@ -59,8 +59,10 @@ class Bench(Case):
 
     def frontend(self):
         port, handsets = free_port(), free_port()
-        # Without s_cscf_sip_uri its reports go back where the message came from.
-        server = self.start("frontend", [binary("bench-frontend"), f"127.0.0.1:{port}"])
+        server = self.start(
+            "frontend",
+            [binary("bench-frontend"), "--listen", f"127.0.0.1:{port}", "--next-hop", f"127.0.0.1:{handsets}"],
+        )
         return self.load(server, port, handsets)
 
     def load(self, server, port, local, *options):
