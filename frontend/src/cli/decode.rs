@@ -137,9 +137,13 @@ fn read(octets: &[u8], args: &DecodeArgs) -> Explanation {
     readings.min_by_key(|reading| wrong(reading, octets.len())).unwrap_or_else(|| guess(octets, direction))
 }
 
-/// How much of a reading makes no sense; the later the first mistake, the likelier the reading.
-fn wrong(reading: &Explanation, length: usize) -> usize {
-    reading.problems().map(|problem| 1 + length.saturating_sub(problem.octets.start)).sum()
+/// How much of a reading makes no sense; the later the first mistake, the likelier the reading. A report takes nearly
+/// anything, so a broken one is the last guess.
+fn wrong(reading: &Explanation, length: usize) -> (bool, usize) {
+    let wrong: usize =
+        reading.problems().map(|problem| 1 + length.saturating_sub(problem.octets.start)).sum();
+    let report = matches!(reading.input, Input::Tpdu { carrier: Carrier::Ack | Carrier::Error, .. });
+    (report && wrong > 0, wrong)
 }
 
 /// The tree with its octets dimmed and its problems red.

@@ -25,7 +25,7 @@ const NO_MESSAGE: &str = "smsc-frontend-check";
 
 /// Asks them all.
 pub(super) async fn ask(config: &Config, environment: &Environment, settings: &Settings) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = environment.core.iter().map(dns).collect();
+    let mut findings: Vec<Finding> = environment.core.iter().map(|host| dns(host, config)).collect();
     match next_hop(config, environment) {
         Some(hop) => {
             let uri = config.s_cscf_sip_uri.clone().unwrap_or_else(|| format!("sip:{}", config.ims_domain));
@@ -53,10 +53,14 @@ pub(super) async fn ask(config: &Config, environment: &Environment, settings: &S
     findings
 }
 
-fn dns(host: &CoreHost) -> Finding {
+fn dns(host: &CoreHost, config: &Config) -> Finding {
+    let proxied = host.key == "ims_domain" && config.s_cscf_sip_uri.is_some();
     let (verdict, detail) = match &host.addresses {
         Ok(addresses) => {
             (Verdict::Ok, addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Err(error) if proxied => {
+            (Verdict::Unclear, format!("{error}; requests go to s_cscf_sip_uri all the same"))
         }
         Err(error) => (Verdict::Failed, error.clone()),
     };
