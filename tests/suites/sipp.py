@@ -100,10 +100,10 @@ class MobileOriginated(WithHandsets):
         submitted.pop("submit_key", None)
         self.assertEqual(
             {
-                "source_msisdn": ALICE, "destination_msisdn": f"+{BOB}", "destination_ton": 1, "destination_npi": 1,
+                "source_msisdn": f"+{ALICE}", "destination_msisdn": f"+{BOB}", "destination_ton": 1, "destination_npi": 1,
                 "message_body": "hello €", "source_smsc": LOCATION, "source_type": "ims", "encoding": "gsm7",
                 "tp_dcs": 0, "tp_pid": 0, "tp_mr": 7, "tp_rd": False, "tp_rp": False, "rp_mr": 0x2A,
-                "raw_tpdu": SUBMIT, "sc_address": "447700900999", "validity_period": 86400,
+                "raw_tpdu": SUBMIT, "sc_address": "+447700900999", "validity_period": 86400,
                 "status_report_requested": True, "call_id": call_id, "icid": f"icid-{call_id}",
             },
             submitted,

@@ -168,7 +168,7 @@ pub struct NewMessage {
     /// Repeats with the same key are one message. Travels as the `Idempotency-Key` header.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub idempotency_key: String,
-    /// The sender's number, digits without `+`, or its identity where no number is known.
+    /// The sender's number, with `+` where it is international, or its identity where no number is known.
     pub source_msisdn: String,
     /// TP-DA as dialled; only TON 1 gets a leading `+`.
     pub destination_msisdn: String,
@@ -210,7 +210,7 @@ pub struct NewMessage {
     /// The SMS-SUBMIT as it came, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_tpdu: Option<String>,
-    /// RP-DA, the service centre the handset addressed.
+    /// RP-DA, the service centre the handset addressed; `+` where it is international.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sc_address: Option<String>,
     /// Finds the first copy of a repeated submission; present only where it is to be consulted or remembered.
@@ -321,7 +321,7 @@ pub struct QueuedMessage {
     /// TP-SCTS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scts: Option<Timestamp>,
-    /// RP-OA for this message; else the configured one.
+    /// RP-OA for this message, an international number with or without `+`; else the configured one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sc_address: Option<String>,
     /// Which TPDU the row becomes.

@@ -177,7 +177,7 @@ impl Engine {
                 let oa = message
                     .sc_address
                     .as_deref()
-                    .and_then(|sc| Address::dialled(sc).ok())
+                    .and_then(|sc| Address::international(sc.trim_start_matches('+')).ok())
                     .unwrap_or(self.settings.sc_address);
                 let mut body = Vec::with_capacity(tpdu.len() + 16);
                 Rpdu::Data(RpData { mr: rp_mr, oa, da: Address::EMPTY, user_data: tpdu })
@@ -367,7 +367,7 @@ impl Engine {
     }
 }
 
-/// The token, and a host where it fits in 80 characters (design §4).
+/// The token, and a host where both fit in 64 characters: the whole MESSAGE has 900 octets (design §4, §7).
 fn call_id(token: &str, host: &str) -> String {
-    if token.len() + 1 + host.len() <= 80 { format!("{token}@{host}") } else { token.to_owned() }
+    if token.len() + 1 + host.len() <= 64 { format!("{token}@{host}") } else { token.to_owned() }
 }

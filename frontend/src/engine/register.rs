@@ -67,7 +67,7 @@ impl Engine {
         let cseq = message.cseq().ok().map(|cseq| cseq.number);
         let answer_contact = contact.as_ref().map(|c| format!("<{}>;expires={expires}", c.uri));
         self.answer(now, request, 200, |r| match &answer_contact {
-            Some(contact) => r.header(Header::Contact, contact),
+            Some(contact) => r.header(Header::Contact, contact).header(Header::Expires, &expires.to_string()),
             None => r,
         });
         let call = if expires == 0 {
