@@ -112,7 +112,7 @@ impl Engine {
                 imei: told.imei,
                 user_agent: told.user_agent,
                 access_network_info: text(Header::PAccessNetworkInfo),
-                visited_network: text(Header::PVisitedNetworkId),
+                visited_network: text(Header::PVisitedNetworkId).map(|id| id.trim_matches('"').to_owned()),
                 expires,
                 event,
             })
