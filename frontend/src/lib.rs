@@ -3,6 +3,7 @@
 //! [`engine`] holds every rule and no I/O; [`io`] moves octets between it and the world.
 
 pub mod backend;
+pub mod cli;
 pub mod engine;
 pub mod environment;
 pub mod io;

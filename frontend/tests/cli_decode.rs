@@ -1,5 +1,7 @@
 //! `smsc-frontend decode`, run as people run it.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 mod support;
 
 use support::{Ended, smsc, smsc_with_input};

@@ -208,6 +208,9 @@ pub(super) fn summary(history: &MessageHistory, now: Timestamp) -> String {
                         at once."
                 .to_owned()
         }
+        ("queued", Some(_)) if history.due.is_some_and(|due| due <= now) => {
+            "Due now: the next poll of its frontend takes it.".to_owned()
+        }
         ("queued", Some(due)) => {
             format!(
                 "Waiting: the next attempt is due {due}, or when the handset registers or has room again."
@@ -315,6 +318,10 @@ Message 42 from +447700900123 to +447700900456, accepted 2026-11-21 13:29:19 UTC
             told("queued", Some("2026-11-21T13:35:00Z")),
             "Waiting: the next attempt is due 2026-11-21 13:35:00 UTC (in 5m), or when the handset registers or has \
              room again."
+        );
+        assert_eq!(
+            told("queued", Some("2026-11-21T13:30:00Z")),
+            "Due now: the next poll of its frontend takes it."
         );
         assert_eq!(told("queued", None), "Waiting for its turn behind another message to this recipient.");
         assert_eq!(told("parked", None), "The backend calls it parked.");

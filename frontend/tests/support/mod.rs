@@ -1,10 +1,14 @@
 //! The binary, run as people run it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its part, and a failed test may panic"
+)]
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 /// How a command ended and what it said.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,5 +91,35 @@ impl Drop for Server {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A command whose output is read as it comes.
+pub(crate) struct Running {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts the binary.
+    pub(crate) fn start<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Self {
+        let mut child = binary(arguments);
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    /// The next line of its output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Waits for its end; returns the rest of its output.
+    pub(crate) fn end(mut self) -> Ended {
+        let mut out = String::new();
+        self.out.read_to_string(&mut out).unwrap();
+        let ended = self.child.wait_with_output().unwrap();
+        Ended { code: ended.status.code(), out, err: String::from_utf8(ended.stderr).unwrap() }
     }
 }

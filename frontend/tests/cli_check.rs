@@ -1,0 +1,224 @@
+//! `smsc-frontend check`: what a file means, what is wrong with it, and who answers.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use smsc_proto::sip::{Framed, Header, Message, Response, StreamFramer};
+use support::{Ended, smsc};
+
+const SEED: &str = "\
+api_base_url: https://10.5.198.200:8443
+location: smsc01.mnc001.mcc001.3gppnetwork.org
+s_cscf_sip_uri: sip:127.0.0.2:5060     # optional: all outbound MESSAGEs go through it
+ims_domain: 127.0.0.3.invalid
+";
+
+fn file(directory: &Path, content: &str) -> PathBuf {
+    let path = directory.join("config.yaml");
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+fn check(content: &str, more: &[&str]) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path(), content);
+    let mut ended = smsc(
+        ["check".as_ref(), "--config".as_ref(), path.as_os_str()]
+            .into_iter()
+            .chain(more.iter().map(|a| a.as_ref())),
+    );
+    for text in [&mut ended.out, &mut ended.err] {
+        *text = text.replace(path.to_str().unwrap(), "config.yaml");
+    }
+    ended
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_the_exit_code_is_2() {
+    let text = "location: smsc01\nims_domain: ims.example.org\npolling: {intervl: 2s}\n";
+    let lines = "\
+config.yaml: api_base_url: is missing; an http or https URL, or `embedded`
+config.yaml:1:1: location: `smsc01` is not fully qualified; a name such as smsc01.example.org is needed
+config.yaml:3:11: polling.intervl: unknown key `intervl` in `polling`; did you mean `interval`?
+";
+    let ended = check(text, &[]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
+    let told = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(told(&ended.err), told(lines));
+    assert!(ended.err.starts_with("config.yaml: api_base_url: is missing"), "{}", ended.err);
+
+    let ended = check(text, &["--json"]);
+    let shown: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((ended.code, &shown["ok"]), (Some(2), &json!(false)));
+    assert_eq!(
+        shown["problems"][2],
+        json!({
+            "file": "config.yaml", "line": 3, "column": 11, "key": "polling.intervl",
+            "reason": "unknown key `intervl` in `polling`; did you mean `interval`?",
+        })
+    );
+}
+
+#[test]
+fn what_the_file_points_to_must_be_there() {
+    for (more, reason) in [
+        (
+            "advertise: {address: 'env:SMSC_TEST_UNSET'}",
+            "advertise.address: the environment variable SMSC_TEST_UNSET is not set, or empty",
+        ),
+        (
+            "relay: {key_files: [/nonexistent/key]}",
+            "relay.key_files: /nonexistent/key: No such file or directory (os error 2)",
+        ),
+        (
+            "tls: {ca_file: /nonexistent/ca.pem}",
+            "CA file /nonexistent/ca.pem: No such file or directory (os error 2)",
+        ),
+    ] {
+        let expected = Ended { code: Some(2), out: String::new(), err: format!("config.yaml: {reason}\n") };
+        assert_eq!(check(&format!("{SEED}{more}\n"), &[]), expected);
+    }
+    let embedded = SEED.replace("https://10.5.198.200:8443", "embedded");
+    assert_eq!(
+        check(&format!("{embedded}store: {{path: /nonexistent/s.db}}\n"), &[]).err,
+        "config.yaml: store.path: there is no directory /nonexistent\n"
+    );
+}
+
+#[test]
+fn the_four_key_file_is_explained_with_its_defaults() {
+    let ended = check(SEED, &[]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    for line in [
+        "config.yaml is right. It means:",
+        "  home network  15 digits that begin with 00101 or 001001 are an IMSI",
+        "  Via says         127.0.0.1:5060",
+        "  next hop         sip:127.0.0.2:5060",
+        "  trusted peers    127.0.0.0/8, loopback",
+        "                   127.0.0.2/32, s_cscf_sip_uri 127.0.0.2",
+        "  report_uri       sip:smsc@smsc01.mnc001.mcc001.3gppnetwork.org",
+        "  delivered on  the handset's RP-ACK, awaited for 45s",
+        "  polls         smsc01.mnc001.mcc001.3gppnetwork.org, every 2s, up to 50 rows",
+        "      <ServerName>sip:smsc01.mnc001.mcc001.3gppnetwork.org:5060</ServerName>",
+    ] {
+        assert!(ended.out.lines().any(|shown| shown == line), "{line}\n{}", ended.out);
+    }
+    let shown: Value = serde_json::from_str(&check(SEED, &["--json"]).out).unwrap();
+    assert_eq!(shown["config"]["timers"]["tr1n"], json!("45s"));
+    assert_eq!(shown["hss"]["psi"], json!("sip:smsc@smsc01.mnc001.mcc001.3gppnetwork.org"));
+    assert_eq!(shown["warnings"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_core_that_answers_is_found_by_options_over_udp_and_tcp() {
+    let core = Core::start();
+    let shown = ask(core.address, "sip:smsc@smsc01.mnc001.mcc001.3gppnetwork.org");
+    assert_eq!(
+        shown,
+        [
+            ("DNS of s_cscf_sip_uri", "ok", "127.0.0.1"),
+            ("DNS of ims_domain", "unclear", ""),
+            ("OPTIONS over UDP", "ok", "200 OK"),
+            ("OPTIONS over TCP", "ok", "200 OK"),
+            ("OPTIONS to the report URI", "ok", "200 OK: the core leads to an SMS application server"),
+            ("backend", "ok", "not there yet; run makes it"),
+        ]
+        .map(|(check, verdict, detail)| (check.to_owned(), verdict.to_owned(), detail.to_owned()))
+    );
+    let unknown = ask(core.address, "sip:nobody@ims.example.org");
+    assert_eq!(
+        unknown[4],
+        (
+            "OPTIONS to the report URI".to_owned(),
+            "failed".to_owned(),
+            "404 Not Found: the core does not know this PSI".to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_core_that_is_not_there_fails_the_check() {
+    let ended = check(&format!("{}\n", SEED.replace("127.0.0.2:5060", "127.0.0.2:9")), &["--core", "--json"]);
+    let shown: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((ended.code, &shown["ok"]), (Some(1), &json!(false)));
+    for at in [2, 3] {
+        assert_eq!(shown["core"][at]["detail"], json!("nobody listens there"), "{shown:#}");
+    }
+}
+
+/// Check, verdict and detail of every question, without times and what a resolver says.
+fn ask(core: SocketAddr, report_uri: &str) -> Vec<(String, String, String)> {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{}sip: {{report_uri: '{report_uri}'}}\nstore: {{path: {}}}\n",
+        SEED.replace("https://10.5.198.200:8443", "embedded").replace("127.0.0.2:5060", &core.to_string()),
+        directory.path().join("s.db").display()
+    );
+    let ended = check(&text, &["--core", "--json"]);
+    let shown: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{}", ended.err));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let rows = shown["core"].as_array().unwrap().iter().map(|row| {
+        let detail = text(&row["detail"]);
+        let detail = match (row["verdict"].as_str(), detail.split_once(" in ")) {
+            (Some("unclear"), _) => String::new(),
+            (_, Some((status, time))) if time.ends_with(" ms") => status.to_owned(),
+            _ => detail,
+        };
+        (text(&row["check"]), text(&row["verdict"]), detail)
+    });
+    rows.collect()
+}
+
+/// Answers OPTIONS over UDP and TCP on one port as an S-CSCF with a frontend behind it would: 404 for nobody.
+struct Core {
+    address: SocketAddr,
+}
+
+impl Core {
+    fn start() -> Self {
+        // A port that is free for UDP may be taken for TCP; then another is.
+        let (udp, tcp, address) = std::iter::repeat_with(|| UdpSocket::bind("127.0.0.1:0").unwrap())
+            .find_map(|udp| {
+                let address = udp.local_addr().unwrap();
+                TcpListener::bind(address).ok().map(|tcp| (udp, tcp, address))
+            })
+            .unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65_535];
+            while let Ok((length, peer)) = udp.recv_from(&mut buffer) {
+                udp.send_to(&answer(Bytes::copy_from_slice(&buffer[..length]), peer), peer).unwrap();
+            }
+        });
+        std::thread::spawn(move || {
+            while let Ok((mut stream, peer)) = tcp.accept() {
+                let mut framer = StreamFramer::new();
+                let mut buffer = [0; 4096];
+                let request = loop {
+                    let length = stream.read(&mut buffer).unwrap();
+                    framer.push(&buffer[..length]);
+                    if let Some(Ok(Framed::Message(request))) = framer.next() {
+                        break request;
+                    }
+                };
+                stream.write_all(&answer(request, peer)).unwrap();
+            }
+        });
+        Self { address }
+    }
+}
+
+fn answer(request: Bytes, peer: SocketAddr) -> Bytes {
+    let request = Message::parse(request).unwrap();
+    assert_eq!((request.method().unwrap().as_str(), request.max_forwards()), ("OPTIONS", Some(70)));
+    let status = if request.request_uri().unwrap().starts_with("sip:nobody@") { 404 } else { 200 };
+    Response::to(&request, peer, status, "core")
+        .header(Header::Accept, "text/plain, application/vnd.3gpp.sms")
+        .to_bytes()
+}
