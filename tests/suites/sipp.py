@@ -166,7 +166,7 @@ class MobileTerminated(WithHandsets):
     def enqueue(self):
         return self.backend.enqueue(
             source_msisdn=ALICE, source_ton=1, source_npi=1, destination_msisdn=BOB, impu=BOB_URI, s_cscf=f"sip:{S_CSCF}",
-            ims_capable=True, message_body="hello €", encoding="gsm7", sc_address="447700900999",
+            ims_capable=True, message_body="hello €", encoding="gsm7", sc_address="+447700900999",
         )
 
     def outcome(self, seconds=10):
@@ -223,7 +223,7 @@ class MobileTerminated(WithHandsets):
         self.assertEqual("memory_available", self.backend.bodies("insert_location")[-1]["event"])
 
     def test_a_handset_the_core_does_not_know_is_absent_and_its_location_goes(self):
-        core = self.answering("mt_refused", status=404)
+        core = self.answering("mt_not_found")
         self.enqueue()
         core.finish()
 
