@@ -83,7 +83,7 @@ impl Engine {
         if let Some(identity) =
             row.message.impu.as_deref().and_then(|impu| Identity::of(impu, &self.settings))
         {
-            self.subscribers.alias(now.mono, &identity, key);
+            self.subscribers.file(now.mono, &identity, key);
         }
         let done = usize::from(self.handsets.acknowledged(now.mono, &row.message.id));
         let part = if done < composed.parts() { done } else { 0 };
@@ -116,7 +116,9 @@ impl Engine {
             Hop::Failed(why) => {
                 let verdict =
                     Verdict::new(Status::Failed, format!("no next hop for {hop_uri}: {why} (RFC 3263)"));
-                return self.end_attempt(now, key, verdict, None);
+                // By way of the schedule: a long queue that ends so must not end inside one another.
+                self.schedule.set(now.mono, Timer::Handset(key.clone()));
+                return self.close_attempt(now, key, verdict, None);
             }
         };
         let start = self.random.next() as u8;
@@ -134,6 +136,8 @@ impl Engine {
                 delivery.rp_mr = rp_mr;
                 delivery.deadline = deadline;
                 delivery.target = Some(target);
+                self.handsets.remember_sent(now.mono, key);
+                let Some(delivery) = self.handsets.delivery(key) else { return };
                 let id = DeliveryId { serial: delivery.serial, part: part_number(delivery.part) - 1 };
                 let (message, part, parts) =
                     (delivery.row.message.id.clone(), id.part + 1, part_count(&delivery.composed));
@@ -144,7 +148,10 @@ impl Engine {
                 self.clients.insert(client, Purpose::Delivery(id));
                 self.schedule.set(deadline, Timer::Delivery(id));
             }
-            Err(_) => self.schedule.set(now.mono + NO_ROOM, Timer::Handset(key.clone())),
+            Err(_) => {
+                self.handsets.give_back_reference(now.mono, key);
+                self.schedule.set(now.mono + NO_ROOM, Timer::Handset(key.clone()));
+            }
         }
     }
 
@@ -303,7 +310,13 @@ impl Engine {
         verdict: Verdict,
         report: Option<ReportId>,
     ) {
-        let Some(delivery) = self.handsets.close(now.mono, key) else { return };
+        self.close_attempt(now, key, verdict, report);
+        self.advance(now, key);
+    }
+
+    /// Ends the attempt under way and has it recorded.
+    fn close_attempt(&mut self, now: Now, key: &Arc<str>, verdict: Verdict, report: Option<ReportId>) {
+        let Some(delivery) = self.handsets.close(key) else { return };
         let message = delivery.row.message;
         if verdict.reason == Some(Reason::NotRegistered)
             && let Some(impu) = &message.impu
@@ -318,7 +331,6 @@ impl Engine {
         if blocks {
             self.release_handset(now, key);
         }
-        self.advance(now, key);
     }
 
     fn end_unattempted(&mut self, now: Now, row: &Row, attempt: u32, verdict: Verdict) {
@@ -353,10 +365,10 @@ impl Engine {
         self.release(now, rows, "another message for this handset has just failed");
     }
 
-    /// Gives back every row that was not attempted: this pod is about to go.
-    pub(super) fn release_unattempted(&mut self, now: Now) {
-        let rows = self.handsets.take_queued();
-        self.release(now, rows, "the frontend is shutting down");
+    /// Gives back every row that was not attempted, of the locations that `which` picks.
+    pub(super) fn release_unattempted(&mut self, now: Now, why: &str, which: impl Fn(&str) -> bool) {
+        let rows = self.handsets.take_unattempted(which);
+        self.release(now, rows, why);
     }
 
     pub(super) fn release(&mut self, now: Now, rows: Vec<Row>, why: &str) {

@@ -13,10 +13,11 @@ use super::deliveries::DeliveryId;
 use super::identity::digits;
 use super::recent::Recent;
 use super::settings::Settings;
+use super::token::TokenId;
 
 /// RP-MR values one pod has for a handset: the low five bits (design §4, Matching).
 const REFERENCES: usize = 32;
-/// How long ended deliveries can still be found by their token's hash or RP-MR.
+/// How long a token is accepted, and with it whatever it refers to.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// All messages in hand.
@@ -27,7 +28,9 @@ pub(super) struct Handsets {
     per_location: FxHashMap<Arc<str>, u32>,
     open: FxHashMap<u64, Arc<str>>,
     references: Recent<Arc<str>, References>,
-    closed: Recent<(Arc<str>, u8), Closed>,
+    sent: Recent<(Arc<str>, u8), Sent>,
+    /// Ids that travel as a hash, for reports that come when the row is gone.
+    hashed: Recent<TokenId, MessageId>,
     /// Parts already acknowledged, so that another attempt sends only the rest.
     acknowledged: Recent<MessageId, u8>,
     reference_life: Duration,
@@ -85,11 +88,12 @@ pub(super) enum State {
     AwaitingReport,
 }
 
-/// An attempt that is over, kept for late reports that bring no token.
+/// A part as it went out, kept for late reports that bring no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Closed {
+pub(super) struct Sent {
     pub(super) id: MessageId,
     pub(super) attempt: u32,
+    /// From 1.
     pub(super) part: u8,
     pub(super) parts: u8,
 }
@@ -111,7 +115,8 @@ impl Handsets {
             per_location: FxHashMap::default(),
             open: FxHashMap::default(),
             references: Recent::new(reference_life, cap),
-            closed: Recent::new(reference_life, cap),
+            sent: Recent::new(reference_life, cap),
+            hashed: Recent::new(HOUR, cap),
             acknowledged: Recent::new(HOUR, cap),
             reference_life,
         }
@@ -173,7 +178,9 @@ impl Handsets {
         let key = self.in_hand.get(id)?.handset.clone();
         let queue = &mut self.by_key.get_mut(&key)?.queue;
         let at = queue.iter().position(|row| row.message.id == *id)?;
-        queue.remove(at)
+        let row = queue.remove(at);
+        self.tidy(&key);
+        row
     }
 
     pub(super) fn get(&mut self, key: &str) -> Option<&mut Handset> {
@@ -197,9 +204,15 @@ impl Handsets {
         (self.delivery(&key)?.row.message.id == *id).then_some(key)
     }
 
-    /// Every message in hand, for resolving a hashed id.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &MessageId> {
-        self.in_hand.keys()
+    /// The id behind a token's: one that travelled as a hash is known if it was sent or is in hand.
+    pub(super) fn resolve(&mut self, now: Instant, id: &TokenId) -> Option<MessageId> {
+        match id {
+            TokenId::Plain(id) => Some(id.clone()),
+            TokenId::Hashed(_) => {
+                let sent = self.hashed.get(now, id).cloned();
+                sent.or_else(|| self.in_hand.keys().find(|known| TokenId::of(known) == *id).cloned())
+            }
+        }
     }
 
     /// Starts an attempt.
@@ -208,23 +221,41 @@ impl Handsets {
         self.by_key.entry(key.clone()).or_default().open = Some(delivery);
     }
 
-    /// Ends an attempt and remembers it for late reports.
-    pub(super) fn close(&mut self, now: Instant, key: &Arc<str>) -> Option<Delivery> {
+    /// Ends an attempt.
+    pub(super) fn close(&mut self, key: &str) -> Option<Delivery> {
         let delivery = self.by_key.get_mut(key)?.open.take()?;
         self.open.remove(&delivery.serial);
-        let closed = Closed {
-            id: delivery.row.message.id.clone(),
+        Some(delivery)
+    }
+
+    /// Remembers for late reports what goes out now.
+    pub(super) fn remember_sent(&mut self, now: Instant, key: &Arc<str>) {
+        let Some(delivery) = self.delivery(key) else { return };
+        let id = delivery.row.message.id.clone();
+        let sent = Sent {
+            id: id.clone(),
             attempt: delivery.attempt,
             part: part_number(delivery.part),
             parts: part_count(&delivery.composed),
         };
-        self.closed.insert(now, (key.clone(), delivery.rp_mr), closed);
-        Some(delivery)
+        let rp_mr = delivery.rp_mr;
+        self.sent.insert(now, (key.clone(), rp_mr), sent);
+        if let hashed @ TokenId::Hashed(_) = TokenId::of(&id) {
+            self.hashed.insert(now, hashed, id);
+        }
     }
 
-    /// An ended attempt by RP-MR.
-    pub(super) fn closed(&mut self, now: Instant, key: &str, rp_mr: u8) -> Option<Closed> {
-        self.closed.get(now, &(Arc::from(key), rp_mr)).cloned()
+    /// What went out with this RP-MR in the last 3 × tr1n.
+    pub(super) fn sent(&mut self, now: Instant, key: &str, rp_mr: u8) -> Option<Sent> {
+        self.sent.get(now, &(Arc::from(key), rp_mr)).cloned()
+    }
+
+    /// Ends the attempt that carries this message, if nothing of what it has yet to send is out.
+    pub(super) fn withdraw(&mut self, id: &MessageId) -> Option<Arc<str>> {
+        let key = self.handset_with(id)?;
+        let parked = self.delivery(&key).is_some_and(|delivery| delivery.state == State::Parked);
+        parked.then(|| self.close(&key))??;
+        Some(key)
     }
 
     /// Drops a handset for which nothing waits.
@@ -234,10 +265,20 @@ impl Handsets {
         }
     }
 
-    /// Takes every row that was not attempted out of its queue.
-    pub(super) fn take_queued(&mut self) -> Vec<Row> {
-        let rows = self.by_key.values_mut().flat_map(|handset| handset.queue.drain(..)).collect();
-        self.by_key.retain(|_, handset| handset.open.is_some());
+    /// Takes every row that was not attempted, and is of a location that `which` picks, out of its queue.
+    pub(super) fn take_unattempted(&mut self, which: impl Fn(&str) -> bool) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for handset in self.by_key.values_mut() {
+            let unsent = |open: &mut Delivery| open.target.is_none() && which(&open.row.location);
+            if let Some(delivery) = handset.open.take_if(unsent) {
+                self.open.remove(&delivery.serial);
+                rows.push(delivery.row);
+            }
+            let (taken, kept) = handset.queue.drain(..).partition(|row| which(&row.location));
+            handset.queue = kept;
+            rows.extend::<VecDeque<Row>>(taken);
+        }
+        self.by_key.retain(|_, handset| handset.open.is_some() || !handset.queue.is_empty());
         rows
     }
 
@@ -267,9 +308,19 @@ impl Handsets {
         result
     }
 
+    /// Gives an RP-MR back that was not used after all.
+    pub(super) fn give_back_reference(&mut self, now: Instant, key: &Arc<str>) {
+        if let Some(references) = self.references.get(now, key) {
+            references.used.pop_back();
+            references.next = references.next.wrapping_sub(1);
+        }
+    }
+
     /// Remembers that the first `parts` parts of a message were acknowledged.
     pub(super) fn acknowledge(&mut self, now: Instant, id: &MessageId, parts: u8) {
-        self.acknowledged.insert(now, id.clone(), parts);
+        if self.acknowledged(now, id) < parts {
+            self.acknowledged.insert(now, id.clone(), parts);
+        }
     }
 
     /// How many parts of a message were acknowledged in earlier attempts.

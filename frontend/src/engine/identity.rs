@@ -77,38 +77,51 @@ pub(crate) struct Subscriber {
 #[derive(Debug)]
 pub(crate) struct Subscribers {
     by_aor: Recent<String, Subscriber>,
-    /// Any identity of an implicit registration set → the handset's key.
+    /// Any identity of an implicit registration set → the handset's number, or what else names it.
     handsets: Recent<String, String>,
+    /// Identity or number → the key its messages are filed under, where the backend writes the number another way.
+    filed: Recent<String, String>,
 }
 
 impl Subscribers {
     pub(crate) fn new(cap: usize) -> Self {
-        Self { by_aor: Recent::new(MEMORY, cap), handsets: Recent::new(MEMORY, cap.saturating_mul(2)) }
+        Self {
+            by_aor: Recent::new(MEMORY, cap),
+            handsets: Recent::new(MEMORY, cap.saturating_mul(2)),
+            filed: Recent::new(MEMORY, cap),
+        }
     }
 
     /// Remembers a registration and every identity registered with it.
     pub(crate) fn learn<'a>(
         &mut self,
         now: Instant,
-        identity: &Identity,
+        identity: &'a Identity,
         subscriber: Subscriber,
         set: impl Iterator<Item = &'a Identity>,
     ) {
         let key = subscriber.msisdn.clone().unwrap_or_else(|| identity.aor.clone());
-        for member in set {
-            self.alias(now, member, &key);
+        for member in set.chain([identity]) {
+            if self.handsets.get(now, &member.aor).is_none_or(|known| *known != key) {
+                self.handsets.insert(now, member.aor.clone(), key.clone());
+            }
+            if let Some(filed) = self.filed.get(now, &member.aor).cloned().filter(|filed| *filed != key) {
+                self.filed.insert(now, key.clone(), filed);
+            }
         }
-        self.alias(now, identity, &key);
         if let Some(imsi) = &subscriber.imsi {
             self.handsets.insert(now, imsi.clone(), key);
         }
         self.by_aor.insert(now, identity.aor.clone(), subscriber);
     }
 
-    /// Remembers that `identity` is on the handset `key`.
-    pub(crate) fn alias(&mut self, now: Instant, identity: &Identity, key: &str) {
-        if identity.aor != key && self.handsets.get(now, &identity.aor).is_none_or(|known| known != key) {
-            self.handsets.insert(now, identity.aor.clone(), key.to_owned());
+    /// Remembers that messages for `identity` are filed under `key`.
+    pub(crate) fn file(&mut self, now: Instant, identity: &Identity, key: &str) {
+        let registered = self.handsets.get(now, &identity.aor).cloned();
+        for name in [Some(identity.aor.clone()), registered].into_iter().flatten() {
+            if name != key && self.filed.get(now, &name).is_none_or(|known| known != key) {
+                self.filed.insert(now, name, key.to_owned());
+            }
         }
     }
 
@@ -133,13 +146,15 @@ impl Subscribers {
 
     /// The keys a report from `identity` may be filed under, likeliest first.
     pub(crate) fn handset_keys(&mut self, now: Instant, identity: &Identity) -> Vec<String> {
-        let mut keys = Vec::with_capacity(4);
-        keys.extend(self.handsets.get(now, &identity.aor).cloned());
+        let mut names = Vec::with_capacity(4);
+        names.extend(self.handsets.get(now, &identity.aor).cloned());
         if let Some(imsi) = &identity.imsi {
-            keys.extend(self.handsets.get(now, imsi).cloned());
+            names.extend(self.handsets.get(now, imsi).cloned());
         }
-        keys.extend(identity.number.as_ref().map(|number| number.digits.clone()));
-        keys.push(identity.aor.clone());
-        keys
+        names.extend(identity.number.as_ref().map(|number| number.digits.clone()));
+        names.push(identity.aor.clone());
+        let filed: Vec<String> = names.iter().filter_map(|name| self.filed.get(now, name).cloned()).collect();
+        names.extend(filed);
+        names
     }
 }

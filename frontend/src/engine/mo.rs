@@ -86,8 +86,15 @@ enum AnswerBy {
 #[derive(Debug, Clone)]
 enum Verdict {
     Pending(u64),
-    Accepted { accepted: Accepted, confirmed: bool },
+    Accepted {
+        accepted: Accepted,
+        confirmed: bool,
+    },
     Refused(Refusal),
+    /// Answered RP-ERROR 41: the backend may have it all the same.
+    Unanswered,
+    /// The same message as this one, in another request.
+    RepeatOf(Key),
 }
 
 /// An RP-SMMA the backend is being told about.
@@ -138,8 +145,8 @@ impl Engine {
             Ok(report @ (Rpdu::Ack(_) | Rpdu::Error(_))) => {
                 self.report(now, request.clone(), sender, &report, octets)
             }
-            // Never an RP-ERROR for a broken report (TS 24.011 §9).
-            Err(error) if matches!(header.mti, 2 | 4) => {
+            // Never an RP-ERROR for a broken report, or for one that flows the other way (TS 24.011 §9).
+            Err(error) if matches!(header.mti, 2..=5) => {
                 tracing::info!(%error, sender = %sender.identity.uri, "a report could not be read");
                 self.refuse(now, request, 400, "bad_report", |r| r);
             }
@@ -172,11 +179,21 @@ impl Engine {
                 return self.refuse_submission(now, &addressee, refusal, &error.to_string());
             }
         };
-        let key = idempotency_key(&request.message, &sender.identity.uri);
+        let mut key = idempotency_key(&request.message, &sender.identity.uri);
         let submit_key = submit_key(sender, data.user_data);
-        if let Some(verdict) = self.earlier(now, &key, &submit_key, submit.reject_duplicates) {
-            self.answer(now, request, 202, |r| r);
-            return self.repeat(now, verdict, addressee);
+        match self.earlier(now, &key, &submit_key, submit.reject_duplicates) {
+            // The sender tries again what we could not answer: the backend tells by the key whether it has it.
+            Some((first, Verdict::Unanswered)) => {
+                if key != first {
+                    self.submissions.remembered.insert(now.mono, key, Verdict::RepeatOf(first));
+                }
+                key = first;
+            }
+            Some((first, verdict)) => {
+                self.answer(now, request, 202, |r| r);
+                return self.repeat(now, first, verdict, addressee);
+            }
+            None => {}
         }
         if self.submissions.open.len() >= self.settings.caps.open_mo || !self.within_rate(now) {
             return self.refuse_overload(now, request);
@@ -200,21 +217,33 @@ impl Engine {
 
     /// The verdict on an earlier copy: the same SIP request, or the same submission where it says so (TP-RD) or
     /// where our RP-ACK is not known to have arrived.
-    fn earlier(&mut self, now: Now, key: &Key, submit_key: &Key, reject_duplicates: bool) -> Option<Verdict> {
-        if let Some(verdict) = self.submissions.remembered.get(now.mono, key) {
-            return Some(verdict.clone());
+    fn earlier(
+        &mut self,
+        now: Now,
+        key: &Key,
+        submit_key: &Key,
+        reject_duplicates: bool,
+    ) -> Option<(Key, Verdict)> {
+        let remembered = &mut self.submissions.remembered;
+        match remembered.get(now.mono, key).cloned() {
+            Some(Verdict::RepeatOf(first)) => {
+                return remembered.get(now.mono, &first).map(|verdict| (first, verdict.clone()));
+            }
+            Some(verdict) => return Some((*key, verdict)),
+            None => {}
         }
         let first = *self.submissions.by_submit_key.get(now.mono, submit_key)?;
-        let verdict = self.submissions.remembered.get(now.mono, &first)?;
+        let verdict = remembered.get(now.mono, &first)?;
         let same = match verdict {
             Verdict::Accepted { confirmed, .. } => reject_duplicates || !*confirmed,
             Verdict::Pending(_) => reject_duplicates,
-            Verdict::Refused(_) => false,
+            Verdict::Refused(_) | Verdict::RepeatOf(_) => false,
+            Verdict::Unanswered => true,
         };
-        same.then(|| verdict.clone())
+        same.then(|| (first, verdict.clone()))
     }
 
-    fn repeat(&mut self, now: Now, verdict: Verdict, addressee: Addressee) {
+    fn repeat(&mut self, now: Now, key: Key, verdict: Verdict, addressee: Addressee) {
         self.metrics.mo_repeats.inc();
         match verdict {
             Verdict::Pending(id) => {
@@ -224,14 +253,16 @@ impl Engine {
             }
             Verdict::Accepted { accepted, .. } => {
                 self.tell(Some(&accepted.id), "mo", || "a repeat of a message already accepted".to_owned());
+                let confirms = Some((key, &accepted.id));
                 if self.settings.reject_duplicates {
                     let refusal = Refusal { cause: CAUSE_REJECTED, fcs: Some(FCS_DUPLICATE) };
-                    self.refuse_submission(now, &addressee, refusal, "duplicate");
+                    self.refuse_repeat(now, &addressee, refusal, "duplicate", confirms);
                 } else {
-                    self.send_rp_ack(now, &addressee, accepted.scts, None);
+                    self.send_rp_ack(now, &addressee, accepted.scts, confirms);
                 }
             }
             Verdict::Refused(refusal) => self.refuse_submission(now, &addressee, refusal, "refused before"),
+            Verdict::Unanswered | Verdict::RepeatOf(_) => {}
         }
     }
 
@@ -423,7 +454,7 @@ impl Engine {
     /// The outcome is not known: RP-ERROR 41 and no other, so that the handset tries again over IMS.
     fn give_up(&mut self, now: Now, id: u64) {
         let Some(submission) = self.submissions.open.get_mut(&id) else { return };
-        self.submissions.remembered.remove(&submission.key);
+        self.submissions.remembered.insert(now.mono, submission.key, Verdict::Unanswered);
         let answer = match &mut submission.answer {
             AnswerBy::Rp(addressee) => AnswerBy::Rp(addressee.clone()),
             AnswerBy::Sip(request) => AnswerBy::Sip(request.clone()),
@@ -453,10 +484,22 @@ impl Engine {
     }
 
     fn refuse_submission(&mut self, now: Now, addressee: &Addressee, refusal: Refusal, why: &str) {
+        self.refuse_repeat(now, addressee, refusal, why, None);
+    }
+
+    /// RP-ERROR; where it refuses a repeat of an accepted message, its 2xx shows that the sender knows.
+    fn refuse_repeat(
+        &mut self,
+        now: Now,
+        addressee: &Addressee,
+        refusal: Refusal,
+        why: &str,
+        confirms: Confirmation<'_>,
+    ) {
         tracing::info!(sender = %addressee.uri, call_id = %addressee.in_reply_to, cause = refusal.cause, why, "RP-ERROR");
         self.metrics.mo_refused.get_or_create(&CauseLabel { cause: refusal.cause }).inc();
         self.tell(None, "mo", || format!("RP-ERROR {}: {why}", refusal.cause));
-        self.send_rp_error(now, addressee, refusal);
+        self.send_rp_error(now, addressee, refusal, confirms);
     }
 
     /// RP-SMMA: the handset has memory again (TS 24.341 §5.3.2.5).

@@ -88,9 +88,9 @@ enum Timer {
     /// `frontend_register` is due.
     FrontendRegister,
     /// A location's timer poll, or an event poll that waited for its turn.
-    Poll { location: Arc<str>, timer: bool },
-    /// A REGISTER's write is repeated.
-    Registration(Box<str>),
+    Poll { location: Arc<str>, epoch: u64, timer: bool },
+    /// A REGISTER's write, of this version, is repeated.
+    Registration(Box<str>, u64),
     /// `insert_message` is repeated.
     Submission(u64),
     /// A delivery's tr1n ran out.
@@ -112,7 +112,8 @@ enum Pending {
     Registration(Box<str>, u64),
     ForgottenLocation,
     Submission(u64),
-    Poll(Arc<str>),
+    /// Whose queue, and the sequence number at which it was asked for.
+    Poll(Arc<str>, u64),
     Outcome(OutcomeId),
     Relay(reports::RelayWait),
     Memory(mo::MemoryAvailable),
@@ -148,7 +149,7 @@ impl Engine {
             registrar: Registrar::default(),
             submissions: Submissions::new(&settings),
             handsets: Handsets::new(&settings),
-            outcomes: Outcomes::default(),
+            outcomes: Outcomes::new(&settings),
             reports: OpenReports::default(),
             polls: Polls::default(),
             hops: Hops::default(),
@@ -212,7 +213,7 @@ impl Engine {
             Pending::Registration(impu, version) => self.registration_written(now, &impu, version, answer),
             Pending::ForgottenLocation | Pending::Relay(_) => {}
             Pending::Submission(submission) => self.submission_answered(now, submission, answer),
-            Pending::Poll(location) => self.queue_answered(now, &location, answer),
+            Pending::Poll(location, asked) => self.queue_answered(now, &location, asked, answer),
             Pending::Outcome(outcome) => self.outcome_answered(now, outcome, answer),
             Pending::Memory(memory) => self.memory_answered(now, memory, answer),
         }
@@ -247,17 +248,21 @@ impl Engine {
     /// Stops polling and gives back what was not attempted; everything open is finished (design §4, Drain).
     pub fn begin_drain(&mut self, now: Now) {
         self.draining = true;
-        self.release_unattempted(now);
+        self.release_unattempted(now, "the frontend is shutting down", |_| true);
         self.drain_events(now);
     }
 
     /// True if nothing is open: a drained engine may go.
     #[must_use]
     pub fn is_idle(&self) -> bool {
+        let waits = |call: &Pending| !matches!(call, Pending::Poll(..) | Pending::FrontendRegister);
         self.handsets.open_deliveries() == 0
             && self.submissions.open() == 0
             && self.outcomes.open() == 0
             && self.reports.open() == 0
+            && self.registrar.open() == 0
+            && !self.calls.values().any(waits)
+            && !self.clients.values().any(|purpose| matches!(purpose, Purpose::SubmitReport(_)))
     }
 
     /// Fires what is due.
@@ -267,8 +272,8 @@ impl Engine {
         while let Some(timer) = self.schedule.due(now.mono) {
             match timer {
                 Timer::FrontendRegister => self.frontend_register(now),
-                Timer::Poll { location, timer } => self.poll_due(now, &location, timer),
-                Timer::Registration(impu) => self.write_registration(now, &impu),
+                Timer::Poll { location, epoch, timer } => self.poll_due(now, &location, epoch, timer),
+                Timer::Registration(impu, version) => self.registration_due(&impu, version),
                 Timer::Submission(submission) => self.insert_message(now, submission),
                 Timer::Delivery(delivery) => self.tr1n_ran_out(now, delivery),
                 Timer::Handset(handset) => self.advance(now, &handset),

@@ -1,23 +1,33 @@
 //! `process_message`: every outcome is told to the backend, however often that takes.
 
+use std::time::{Duration, Instant};
+
 use rustc_hash::FxHashMap;
 use smsc_backend::{AttemptReport, MessageId, Status};
 
 use super::metrics::{OutcomeLabel, StatusLabel};
+use super::recent::Recent;
 use super::register::backoff;
 use super::reports::ReportId;
-use super::{Answered, Call, Engine, Now, Pending, Timer};
+use super::{Answered, Call, Engine, Now, Pending, Settings, Timer};
+
+/// How long a message whose outcome the backend refused is not sent again.
+const REFUSED_LIFE: Duration = Duration::from_secs(3600);
 
 /// Names one outcome on its way to the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OutcomeId(u64);
 
 /// Outcomes the backend has not confirmed, and rows it may still show although they are done.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outcomes {
     open: FxHashMap<OutcomeId, Outcome>,
+    /// How many of `open` a message has.
+    pending: FxHashMap<MessageId, u32>,
     /// Message → sequence number at which its outcome was recorded.
     finished: FxHashMap<MessageId, u64>,
+    /// Messages whose outcome the backend refused: it goes on showing them, but another copy must not be sent.
+    refused: Recent<MessageId, ()>,
 }
 
 #[derive(Debug)]
@@ -31,18 +41,46 @@ struct Outcome {
 }
 
 impl Outcomes {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            open: FxHashMap::default(),
+            pending: FxHashMap::default(),
+            finished: FxHashMap::default(),
+            refused: Recent::new(REFUSED_LIFE, settings.caps.remembered),
+        }
+    }
+
     pub(super) fn open(&self) -> usize {
         self.open.len()
     }
 
-    /// True if a queue asked for at `asked` may show the message although its outcome is recorded since.
-    pub(super) fn finished_since(&self, id: &MessageId, asked: u64) -> bool {
-        self.finished.get(id).is_some_and(|at| *at > asked)
+    /// True if a queue asked for at `asked` may show the message although it is not to be sent: its outcome is on its
+    /// way, was recorded since, or was refused.
+    pub(super) fn keeps_back(&mut self, now: Instant, id: &MessageId, asked: u64) -> bool {
+        self.pending.contains_key(id)
+            || self.finished.get(id).is_some_and(|at| *at > asked)
+            || self.refused.get(now, id).is_some()
     }
 
     /// Forgets what no queue answer can show any more.
     pub(super) fn forget_before(&mut self, oldest_asked: u64) {
         self.finished.retain(|_, at| *at > oldest_asked);
+    }
+
+    fn insert(&mut self, outcome: OutcomeId, of: Outcome) {
+        *self.pending.entry(of.id.clone()).or_default() += 1;
+        self.open.insert(outcome, of);
+    }
+
+    fn remove(&mut self, outcome: OutcomeId) -> Option<Outcome> {
+        let removed = self.open.remove(&outcome)?;
+        if let Some(left) = self.pending.get_mut(&removed.id) {
+            *left -= 1;
+            if *left == 0 {
+                self.pending.remove(&removed.id);
+            }
+        }
+        Some(removed)
     }
 }
 
@@ -64,7 +102,7 @@ impl Engine {
         }
         self.tell(Some(&id), "mt", || format!("{:?}: {}", report.status, report.detail));
         let outcome = OutcomeId(self.next());
-        self.outcomes.open.insert(outcome, Outcome { id, report, in_hand, waiting, failures: 0 });
+        self.outcomes.insert(outcome, Outcome { id, report, in_hand, waiting, failures: 0 });
         self.process_message(now, outcome);
     }
 
@@ -83,19 +121,20 @@ impl Engine {
             let delay = backoff(open.failures);
             return self.schedule.set(now.mono + delay, Timer::Outcome(outcome));
         }
-        let Some(open) = self.outcomes.open.remove(&outcome) else { return };
+        let Some(open) = self.outcomes.remove(outcome) else { return };
         if let Err(error) = answer
             && open.report.status != Status::Released
         {
             tracing::error!(message_id = %open.id, %error, "the backend refused an outcome");
+            self.outcomes.refused.insert(now.mono, open.id.clone(), ());
         }
-        let sequence = self.next();
-        self.outcomes.finished.insert(open.id.clone(), sequence);
+        if self.polls.any_in_flight() {
+            let sequence = self.next();
+            self.outcomes.finished.insert(open.id.clone(), sequence);
+        }
         if open.in_hand {
             self.handsets.let_go(&open.id);
             self.metrics.mt_in_hand.set(self.handsets.in_hand() as i64);
-        } else if open.report.status == Status::Delivered && self.handsets.unqueue(&open.id).is_some() {
-            self.handsets.let_go(&open.id);
         }
         if let Some(report) = open.waiting {
             self.report_taken(now, report);

@@ -16,16 +16,28 @@ pub(super) struct Polls {
     by_location: FxHashMap<Arc<str>, Poll>,
 }
 
+impl Polls {
+    /// True if some queue may yet show what is done meanwhile.
+    pub(super) fn any_in_flight(&self) -> bool {
+        self.by_location.values().any(|poll| poll.in_flight.is_some())
+    }
+}
+
 #[derive(Debug, Default)]
 struct Poll {
+    /// Tells this polling from an earlier one of the same location.
+    epoch: u64,
     /// Sequence number at which the call in flight was made.
     in_flight: Option<u64>,
     limit: u32,
+    /// Rows of the last answer that were left to the backend: they must not hide those behind them.
+    left: u32,
     /// An event came while a call was in flight, or too soon after one.
     wanted: bool,
     scheduled: bool,
     last: Option<Instant>,
-    answered: bool,
+    /// Everything that waited when this pod began to poll has been seen.
+    caught_up: bool,
     failures: u32,
 }
 
@@ -33,14 +45,19 @@ impl Engine {
     /// Starts and stops polling as `polling.locations` says.
     pub(super) fn follow_polled_locations(&mut self, now: Now) {
         let settings = self.settings.clone();
-        self.polls
-            .by_location
-            .retain(|location, _| settings.polled.iter().any(|polled| **polled == **location));
+        let polled = |location: &str| settings.polled.iter().any(|polled| polled == location);
+        let before = self.polls.by_location.len();
+        self.polls.by_location.retain(|location, _| polled(location));
+        if self.polls.by_location.len() < before {
+            // Whoever polls the location from now on will send them.
+            self.release_unattempted(now, "the location is no longer polled here", |l| !polled(l));
+        }
         for polled in &settings.polled {
             if !self.polls.by_location.contains_key(polled.as_str()) {
                 let location: Arc<str> = Arc::from(polled.as_str());
-                self.polls.by_location.insert(location.clone(), Poll::default());
-                self.schedule.set(now.mono, Timer::Poll { location, timer: true });
+                let epoch = self.next();
+                self.polls.by_location.insert(location.clone(), Poll { epoch, ..Poll::default() });
+                self.schedule.set(now.mono, Timer::Poll { location, epoch, timer: true });
             }
         }
     }
@@ -78,17 +95,20 @@ impl Engine {
             self.poll(now, &location);
         } else if let Some(poll) = self.polls.by_location.get_mut(&location) {
             poll.scheduled = true;
-            self.schedule.set(at, Timer::Poll { location, timer: false });
+            let epoch = poll.epoch;
+            self.schedule.set(at, Timer::Poll { location, epoch, timer: false });
         }
     }
 
-    pub(super) fn poll_due(&mut self, now: Now, location: &Arc<str>, timer: bool) {
+    pub(super) fn poll_due(&mut self, now: Now, location: &Arc<str>, epoch: u64, timer: bool) {
         let cooldown = self.settings.timers.flush_cooldown;
         let interval = self.settings.timers.poll_interval;
-        let Some(poll) = self.polls.by_location.get_mut(location) else { return };
+        let poll = self.polls.by_location.get_mut(location);
+        let Some(poll) = poll.filter(|poll| poll.epoch == epoch) else { return };
         if timer {
             let delay = if poll.failures > 0 { backoff(poll.failures).max(interval) } else { interval };
-            self.schedule.set(now.mono + delay, Timer::Poll { location: location.clone(), timer: true });
+            self.schedule
+                .set(now.mono + delay, Timer::Poll { location: location.clone(), epoch, timer: true });
             let flushed = poll.last.is_some_and(|last| now.mono.saturating_duration_since(last) < cooldown);
             if flushed || poll.scheduled {
                 return;
@@ -106,25 +126,31 @@ impl Engine {
             return;
         }
         let asked = self.next();
-        let limit = self.handsets.in_hand_of(location) + self.settings.timers.poll_batch;
+        let held = self.handsets.in_hand_of(location) + self.settings.timers.poll_batch;
         let Some(poll) = self.polls.by_location.get_mut(location) else { return };
+        let limit = held + poll.left;
         *poll = Poll { in_flight: Some(asked), limit, wanted: false, last: Some(now.mono), ..*poll };
         self.metrics.polls.inc();
-        self.call(Call::GetQueue { location: location.to_string(), limit }, Pending::Poll(location.clone()));
+        let call = Call::GetQueue { location: location.to_string(), limit };
+        self.call(call, Pending::Poll(location.clone(), asked));
     }
 
-    pub(super) fn queue_answered(&mut self, now: Now, location: &Arc<str>, answer: Answered) {
-        let Some(poll) = self.polls.by_location.get_mut(location) else { return };
-        let asked = poll.in_flight.take().unwrap_or(0);
-        let (wanted, limit, first) = (poll.wanted, poll.limit, !poll.answered);
+    pub(super) fn queue_answered(&mut self, now: Now, location: &Arc<str>, asked: u64, answer: Answered) {
+        let poll = self.polls.by_location.get_mut(location);
+        let Some(poll) = poll.filter(|poll| poll.in_flight == Some(asked)) else { return };
+        poll.in_flight = None;
+        let (wanted, limit, left_before, catching_up) = (poll.wanted, poll.limit, poll.left, !poll.caught_up);
         match answer {
             Ok(Reply::Rows(rows)) => {
                 poll.failures = 0;
-                poll.answered = true;
                 let full = rows.len() >= limit as usize;
-                let fresh = self.take_rows(now, location, rows, asked, first);
+                poll.caught_up |= !full;
+                let (fresh, left) = self.take_rows(now, location, rows, asked, catching_up);
+                if let Some(poll) = self.polls.by_location.get_mut(location) {
+                    poll.left = left;
+                }
                 self.forget_finished();
-                if wanted || (full && fresh > 0) {
+                if wanted || (full && (fresh > 0 || left > left_before)) {
                     self.poll_soon(now, location);
                 }
             }
@@ -139,20 +165,21 @@ impl Engine {
         location: &Arc<str>,
         rows: Vec<QueuedMessage>,
         asked: u64,
-        first: bool,
-    ) -> usize {
-        let mut fresh = 0;
+        catching_up: bool,
+    ) -> (u32, u32) {
+        let (mut fresh, mut left) = (0, 0);
         let mut handsets: Vec<Arc<str>> = Vec::new();
         for message in rows {
-            if self.draining
-                || self.handsets.holds(&message.id)
-                || self.outcomes.finished_since(&message.id, asked)
-            {
+            if self.draining || self.handsets.holds(&message.id) {
+                continue;
+            }
+            if self.outcomes.keeps_back(now.mono, &message.id, asked) {
+                left += 1;
                 continue;
             }
             // An attempt of an earlier life of this pod may still be reported: give it the time (design §11).
             let tried = message.delivery_attempts != Some(0);
-            let hold = first && tried && !self.settings.backend_leases;
+            let hold = catching_up && tried && !self.settings.backend_leases;
             let hold_until = hold.then(|| now.mono + self.settings.timers.tr1n);
             self.tell(Some(&message.id), "mt", || format!("fetched for {}", message.destination_msisdn));
             let row = Row { message, location: location.clone(), hold_until };
@@ -161,6 +188,7 @@ impl Engine {
                 if self.settings.backend_leases {
                     self.release(now, vec![row], "enough is in hand for this handset");
                 }
+                left += 1;
                 continue;
             }
             let key = self.handsets.take(row);
@@ -173,7 +201,7 @@ impl Engine {
         for key in handsets {
             self.advance(now, &key);
         }
-        fresh
+        (fresh, left)
     }
 
     fn forget_finished(&mut self) {

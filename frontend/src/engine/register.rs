@@ -26,6 +26,13 @@ pub(super) struct Registrar {
     frontend_failures: u32,
 }
 
+impl Registrar {
+    /// Writes the backend has not taken.
+    pub(super) fn open(&self) -> usize {
+        self.writes.len()
+    }
+}
+
 #[derive(Debug)]
 struct Write {
     version: u64,
@@ -120,10 +127,17 @@ impl Engine {
         let version = self.next();
         let impu: Box<str> = identity.aor.into();
         self.registrar.writes.insert(impu.clone(), Write { version, call, failures: 0 });
-        self.write_registration(now, &impu);
+        self.write_registration(&impu);
     }
 
-    pub(super) fn write_registration(&mut self, _now: Now, impu: &str) {
+    /// Repeats a write, unless a newer REGISTER has replaced it.
+    pub(super) fn registration_due(&mut self, impu: &str, version: u64) {
+        if self.registrar.writes.get(impu).is_some_and(|write| write.version == version) {
+            self.write_registration(impu);
+        }
+    }
+
+    fn write_registration(&mut self, impu: &str) {
         let Some(write) = self.registrar.writes.get(impu) else { return };
         let (call, version) = (write.call.clone(), write.version);
         self.call(call, Pending::Registration(impu.into(), version));
@@ -146,7 +160,7 @@ impl Engine {
             Err(error) if error.is_transient() => {
                 write.failures += 1;
                 let delay = backoff(write.failures);
-                self.schedule.set(now.mono + delay, Timer::Registration(impu.into()));
+                self.schedule.set(now.mono + delay, Timer::Registration(impu.into(), version));
             }
             Err(error) => {
                 tracing::error!(impu, %error, "the backend refused a registration");

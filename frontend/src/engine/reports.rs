@@ -13,7 +13,7 @@ use super::metrics::ReasonLabel;
 use super::mo::Sender;
 use super::outcome::{Verdict, of_rp_error};
 use super::uas::Request;
-use super::{CallId, Engine, Now, Output, Pending, RelayVerdict, RelayedReport, Timer, Token, TokenId};
+use super::{CallId, Engine, Now, Output, Pending, RelayVerdict, RelayedReport, Timer, Token};
 
 /// A report that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,11 +98,7 @@ impl Engine {
     }
 
     fn by_token(&mut self, now: Now, token: &Token, report: ReportId, said: Said) {
-        let resolved = match &token.id {
-            TokenId::Plain(id) => Some(id.clone()),
-            TokenId::Hashed(_) => self.handsets.ids().find(|id| TokenId::of(id) == token.id).cloned(),
-        };
-        let Some(id) = resolved else {
+        let Some(id) = self.handsets.resolve(now.mono, &token.id) else {
             self.count_unmatched("unresolvable_id");
             return self.answer_report(now, report, RelayVerdict::Failed);
         };
@@ -139,8 +135,8 @@ impl Engine {
             }
         }
         for key in &keys {
-            if let Some(closed) = self.handsets.closed(now.mono, key, rp_mr) {
-                self.late(now, closed.id, closed.attempt, closed.part, closed.parts, report, said.clone());
+            if let Some(sent) = self.handsets.sent(now.mono, key, rp_mr) {
+                self.late(now, sent.id, sent.attempt, sent.part, sent.parts, report, said.clone());
                 return true;
             }
         }
@@ -166,6 +162,13 @@ impl Engine {
         report: ReportId,
         said: Said,
     ) {
+        if said == Said::Acknowledged && part < parts {
+            self.handsets.acknowledge(now.mono, &id, part);
+            // The attempt is past this part, and goes on: nothing ends.
+            if self.handsets.handset_with(&id).is_some() {
+                return self.report_taken(now, report);
+            }
+        }
         let verdict = match said {
             Said::Acknowledged if part >= parts => Verdict::new(
                 Status::Delivered,
@@ -177,8 +180,17 @@ impl Engine {
             ),
             Said::Refused { cause, fcs } => of_rp_error(cause, fcs),
         };
+        // Another attempt that is not on the air yet waits for what the backend makes of this one.
+        let withdrawn = match verdict.status {
+            Status::Delivered => self.handsets.withdraw(&id),
+            _ => None,
+        };
+        let in_hand = withdrawn.is_some() || self.handsets.unqueue(&id).is_some();
         let attempt = self.attempt_report(attempt, verdict, None);
-        self.record(now, id, attempt, false, Some(report));
+        self.record(now, id, attempt, in_hand, Some(report));
+        if let Some(key) = withdrawn {
+            self.advance(now, &key);
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "a report and all that is known of it")]

@@ -68,7 +68,13 @@ impl Engine {
     }
 
     /// RP-ERROR with its cause, and an SMS-SUBMIT-REPORT that carries TP-FCS where there is one.
-    pub(super) fn send_rp_error(&mut self, now: Now, to: &Addressee, refusal: Refusal) {
+    pub(super) fn send_rp_error(
+        &mut self,
+        now: Now,
+        to: &Addressee,
+        refusal: Refusal,
+        confirms: Confirmation<'_>,
+    ) {
         let mut tpdu = Vec::with_capacity(16);
         if let Some(fcs) = refusal.fcs {
             let scts = Timestamp::from_unix(now.wall, 0);
@@ -76,7 +82,7 @@ impl Engine {
         }
         let user_data = (!tpdu.is_empty()).then_some(&tpdu[..]);
         let rpdu = Rpdu::Error(RpError { mr: to.rp_mr, cause: refusal.cause, diagnostic: None, user_data });
-        self.send_submit_report(now, to, &rpdu, None);
+        self.send_submit_report(now, to, &rpdu, confirms.map(|(key, id)| (key, id.clone())));
     }
 
     fn send_submit_report(

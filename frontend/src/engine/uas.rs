@@ -1,7 +1,7 @@
 //! Requests as they come in: who may speak, and what each method gets.
 
 use smsc_proto::sip::transaction::{Flow, ServerId};
-use smsc_proto::sip::{Header, Message, Method, Response, classify_malformed};
+use smsc_proto::sip::{Header, Message, Method, Response, Uri, classify_malformed};
 
 use super::metrics::AnswerLabel;
 use super::{Engine, Now};
@@ -31,7 +31,12 @@ impl Engine {
             tracing::debug!(peer = %flow.remote, %fault, "refused");
             return self.refuse(now, &request, fault.status(), "malformed", |r| r);
         }
-        if let Some(required) = message.header(Header::Require) {
+        let served = matches!(
+            message.method(),
+            Some(Method::Message | Method::Register | Method::Options | Method::Notify)
+        );
+        // The method is judged first, and Require means nothing in a CANCEL (RFC 3261 §8.2.1, §8.2.2.3).
+        if served && let Some(required) = message.header(Header::Require) {
             let required = required.to_owned();
             return self
                 .refuse(now, &request, 420, "extension", |r| r.header(Header::Unsupported, &required));
@@ -51,6 +56,9 @@ impl Engine {
                 r.header(Header::Allow, ALLOW).header(Header::Accept, ACCEPT)
             }),
             Some(Method::Notify) => self.refuse(now, &request, 481, "no_subscription", |r| r),
+            Some(Method::Cancel) if self.sip.cancelled(message).is_some() => {
+                self.answer(now, &request, 200, |r| r)
+            }
             Some(Method::Cancel) => self.refuse(now, &request, 481, "no_transaction", |r| r),
             _ => self.refuse(now, &request, 405, "method", |r| r.header(Header::Allow, ALLOW)),
         }
@@ -132,19 +140,26 @@ impl Engine {
         (1 + self.random.below(RETRY_AFTER_SECONDS)).to_string()
     }
 
-    /// True if this MESSAGE left one of our pods: our branch in a Via, or our token on an RPDU that flows to handsets.
+    /// True if this MESSAGE left one of our pods: our branch in a Via, our own URI as its sender, or our token on what
+    /// flows to handsets.
     fn is_ours(&self, now: Now, message: &Message) -> bool {
         let our_via = message.vias().filter_map(Result::ok).any(|via| {
             via.branch()
                 .is_some_and(|b| b.strip_prefix("z9hG4bK").is_some_and(|b| b.starts_with(&self.instance)))
         });
+        let from_us = || {
+            let own = Uri::parse(&self.own_uri(None)).map(|own| own.aor_key());
+            let sender = message.p_asserted_identities().filter_map(Result::ok).next();
+            sender.and_then(|sender| Uri::parse(sender.uri).ok()).is_some_and(|s| own == Ok(s.aor_key()))
+        };
         let to_handset = || {
-            message.content_type().is_some_and(|c| c.is("application", "vnd.3gpp.sms"))
-                && smsc_proto::sms::rp_header(&message.body()).is_some_and(|rp| rp.mti & 1 == 1)
+            let report_to_us = message.content_type().is_some_and(|c| c.is("application", "vnd.3gpp.sms"))
+                && smsc_proto::sms::rp_header(&message.body()).is_none_or(|rp| rp.mti & 1 == 0);
+            !report_to_us
                 && message
                     .call_id()
                     .is_ok_and(|id| super::Token::read(id, &self.settings.keys, now.wall).is_some())
         };
-        our_via || to_handset()
+        our_via || from_us() || to_handset()
     }
 }

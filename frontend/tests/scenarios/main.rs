@@ -1,0 +1,9 @@
+//! The engine against a core, handsets, a backend and other pods, in virtual time: every rule of design §4.
+#![allow(clippy::unwrap_used, reason = "a test's way to say what must hold")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod delivery;
+mod flows;
+mod owners;
