@@ -148,16 +148,18 @@ class Process:
 class Frontend:
     """`smsc-frontend run` with the four-key file of an existing installation, and listeners of its own."""
 
-    def __init__(self, case, backend_url, *, s_cscf=None, more=""):
-        self.sip, self.admin = free_port(), free_port()
-        self.config = case.dir / "config.yaml"
+    def __init__(self, case, backend_url, *, s_cscf=None, location=LOCATION, name="frontend", trusted=True, more=""):
+        self.sip, self.admin, self.name = free_port(), free_port(), name
+        self.config = case.dir / f"{name}.yaml"
         self.config.write_text(
             f"api_base_url: {backend_url}\n"
-            f"location: {LOCATION}\n"
+            f"location: {location}\n"
             + (f"s_cscf_sip_uri: sip:127.0.0.1:{s_cscf}\n" if s_cscf else "")
             + f"ims_domain: {DOMAIN}\n"
             f"listen: ['udp:127.0.0.1:{self.sip}', 'tcp:127.0.0.1:{self.sip}']\n"
-            f"admin: {{listen: '127.0.0.1:{self.admin}'}}\n" + more
+            f"admin: {{listen: '127.0.0.1:{self.admin}'}}\n"
+            # Left out, its default waits for a resolver to say that it does not know ims_domain.
+            + ("trusted_peers: [127.0.0.0/8]\n" if trusted else "") + more
         )
         self.case = case
         self.process = None
@@ -165,7 +167,8 @@ class Frontend:
 
     def run(self):
         """Starts it (again) and waits until it says that it is ready."""
-        self.process = self.case.start("frontend", [binary("smsc-frontend"), "run", "--config", self.config], cwd=self.case.dir)
+        command = [binary("smsc-frontend"), "run", "--config", self.config]
+        self.process = self.case.start(self.name, command, cwd=self.case.dir)
         self.case.eventually("readiness of the frontend", self.ready, seconds=20)
 
     def ready(self):
@@ -173,6 +176,9 @@ class Frontend:
             return request("GET", f"http://127.0.0.1:{self.admin}/readyz")[0] == 200
         except OSError:
             return False
+
+    def status(self):
+        return json.loads(request("GET", f"http://127.0.0.1:{self.admin}/status")[1])
 
     def metrics(self):
         return request("GET", f"http://127.0.0.1:{self.admin}/metrics")[1].decode()

@@ -7,6 +7,7 @@ POLICY=/usr/sbin/policy-rc.d
 POLICY_MARK="# smsc-tests: packages for tests start no daemons"
 
 declare -A PREPARING=() # name -> process id of its installation
+declare -A PREPARED=()  # name -> yes or no, once that is known
 
 prepare() {
     local name=$1
@@ -16,7 +17,10 @@ prepare() {
 
 need() {
     local name=$1
-    wait "${PREPARING[$name]}" && return 0
+    if [[ -z ${PREPARED[$name]:-} ]]; then # a process can be waited for once
+        if wait "${PREPARING[$name]}"; then PREPARED[$name]=yes; else PREPARED[$name]=no; fi
+    fi
+    [[ ${PREPARED[$name]} == yes ]] && return 0
     echo "could not install $name ($LOGS/install-$name.log ends with):"
     tail -n 15 "$LOGS/install-$name.log"
     return 1

@@ -52,7 +52,9 @@ impl Backend for AcceptAll {
 
     fn insert_message(&self, _: NewMessage) -> Answer<'_, Accepted> {
         let number = self.accepted.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move { Ok(Accepted { id: MessageId(number.to_string()), scts: None, duplicate: false }) })
+        Box::pin(
+            async move { Ok(Accepted { id: MessageId(number.to_string()), scts: None, duplicate: false }) },
+        )
     }
 
     fn get_queue(&self, _: String, _: u32) -> Answer<'_, Vec<QueuedMessage>> {
