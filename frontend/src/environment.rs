@@ -41,9 +41,26 @@ pub struct CoreHost {
 }
 
 impl Environment {
-    /// Asks the system and the resolver; what cannot be learned is left out, which takes at most five seconds.
+    /// Asks the system, and the resolver for what settings rest on; what cannot be learned is left out, which takes
+    /// at most five seconds.
     pub async fn gather(config: &Config) -> Self {
-        let core = look_up(config).await;
+        let advertised = config.advertise.address.is_some();
+        let trusted = config.trusted_peers.is_some();
+        let keys: &[&str] = match (trusted, advertised, &config.s_cscf_sip_uri) {
+            (false, ..) => &["s_cscf_sip_uri", "ims_domain"],
+            (true, true, _) => &[],
+            (true, false, Some(_)) => &["s_cscf_sip_uri"],
+            (true, false, None) => &["ims_domain"],
+        };
+        Self::with_core(config, look_up(config, keys).await)
+    }
+
+    /// The same, with every host of the core looked up: for `check`.
+    pub async fn gather_all(config: &Config) -> Self {
+        Self::with_core(config, look_up(config, &["s_cscf_sip_uri", "ims_domain"]).await)
+    }
+
+    fn with_core(config: &Config, core: Vec<CoreHost>) -> Self {
         let first = core.iter().find_map(|host| {
             let address = host.addresses.as_ref().ok()?.first()?;
             Some(SocketAddr::new(*address, host.port.unwrap_or(DEFAULT_PORT)))
@@ -67,13 +84,14 @@ impl Environment {
     }
 }
 
-/// Looks up the hosts of `s_cscf_sip_uri` and `ims_domain`, both at once.
-async fn look_up(config: &Config) -> Vec<CoreHost> {
+/// Looks up the hosts that these keys name, all at once.
+async fn look_up(config: &Config, keys: &[&str]) -> Vec<CoreHost> {
     let proxy = config.s_cscf_sip_uri.as_deref().and_then(|uri| Uri::parse(uri).ok());
     let proxy = proxy.map(|uri| ("s_cscf_sip_uri", uri.host.to_owned(), uri.port));
-    let domain =
-        Some(("ims_domain", config.ims_domain.clone(), None)).filter(|(_, host, _)| !host.is_empty());
-    let hosts = proxy.into_iter().chain(domain).map(|(key, host, port)| async move {
+    let domain = Some(("ims_domain", config.ims_domain.clone(), None));
+    let named = proxy.into_iter().chain(domain);
+    let hosts = named.filter(|(key, host, _)| keys.contains(key) && !host.is_empty());
+    let hosts = hosts.map(|(key, host, port)| async move {
         let addresses = resolve(&host).await;
         CoreHost { key, host, port, addresses }
     });

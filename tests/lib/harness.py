@@ -96,8 +96,8 @@ class Case(unittest.TestCase):
 class Process:
     """A child that dies with this process, even if this one is killed."""
 
-    def __init__(self, name, command, log, *, must_live=True, death=signal.SIGKILL, env=None, cwd=None):
-        self.name, self.log, self.must_live = name, log, must_live
+    def __init__(self, name, command, log, *, must_live=True, death=signal.SIGKILL, polite=signal.SIGTERM, env=None, cwd=None):
+        self.name, self.log, self.must_live, self.polite = name, log, must_live, polite
         parent = os.getpid()
 
         def die_with_parent():
@@ -137,8 +137,8 @@ class Process:
         """Ends it politely, then the hard way."""
         self.must_live = False
         if self.exit_code() is None:
-            self.popen.terminate()
-            if self.wait(5) is None:
+            self.popen.send_signal(self.polite)
+            if self.wait(2) is None:
                 self.kill()
 
     def output(self):
@@ -168,7 +168,8 @@ class Frontend:
     def run(self):
         """Starts it (again) and waits until it says that it is ready."""
         command = [binary("smsc-frontend"), "run", "--config", self.config]
-        self.process = self.case.start(self.name, command, cwd=self.case.dir)
+        # SIGINT drains without the seconds that endpoints of a cluster need.
+        self.process = self.case.start(self.name, command, polite=signal.SIGINT, cwd=self.case.dir)
         self.case.eventually("readiness of the frontend", self.ready, seconds=20)
 
     def ready(self):

@@ -69,7 +69,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         Err(problems) => return refuse(args, &problems.0),
     };
     block_on(async {
-        let environment = Environment::gather(&config).await;
+        let environment = Environment::gather_all(&config).await;
         let settings = match on_this_machine(&config, &environment) {
             Ok(settings) => settings,
             Err(reason) => {
