@@ -8,7 +8,7 @@ use smsc_frontend::cli::{self, Cli, Command};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => cli::run::run(&args),
-        Command::Demo(_) => Ok(cli::Exit::Failed),
+        Command::Demo(args) => cli::demo(&args),
         Command::Check(args) => cli::check::run(&args),
         Command::Decode(args) => cli::decode::run(&args),
         Command::Store(args) => cli::store::run(&args),

@@ -24,6 +24,8 @@ use smsc_config::{Config, Purpose};
 
 pub use failure::Failure;
 
+use crate::demo;
+
 /// SMS for IMS networks: the frontend between an IMS core and a store-and-forward backend.
 #[derive(Debug, Parser)]
 #[command(name = "smsc-frontend", version, propagate_version = true)]
@@ -58,9 +60,30 @@ pub struct DemoArgs {
     /// Run a scripted exchange, print each hop, and end; so it is without a terminal
     #[arg(long)]
     pub script: bool,
-    /// The UDP and TCP port of SIP on 127.0.0.1; 0 takes a free one
+    /// Print a JSON object for each event
+    #[arg(long)]
+    pub json: bool,
+    /// The UDP and TCP port of SIP on 127.0.0.1; a free one if it is taken, or 0
     #[arg(long, value_name = "PORT", default_value_t = 5060)]
     pub sip_port: u16,
+    /// The port of the console page on 127.0.0.1; a free one if it is taken, or 0
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub console_port: u16,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// It cannot start, or its result cannot be written.
+pub fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
+    let DemoArgs { script, json, sip_port, console_port } = *args;
+    block_on(async {
+        match demo::run(demo::Options { sip_port, console_port, script, json }).await {
+            Ok(true) => Ok(Exit::Done),
+            Ok(false) => Ok(Exit::Failed),
+            Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+        }
+    })
 }
 
 /// How a command ended.

@@ -127,7 +127,8 @@ impl<'a> Told<'a> {
     }
 }
 
-fn tell(history: &MessageHistory, now: Timestamp) -> String {
+/// A message's life in lines.
+pub(crate) fn tell(history: &MessageHistory, now: Timestamp) -> String {
     let MessageHistory { id, source_msisdn, destination_msisdn, scts, attempts, state: _, due: _ } = history;
     let mut text =
         format!("Message {id} from {source_msisdn} to {destination_msisdn}, accepted {}\n", moment(*scts));

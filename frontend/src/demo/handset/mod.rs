@@ -1,0 +1,530 @@
+//! A simulated handset: the SM-TL and SM-RL of a phone with SMS over IP (TS 24.341 §5.3.1, §5.3.2), or of one that
+//! knows text/plain only. No sockets and no clock: the simulated core moves what it says.
+
+mod inbox;
+mod outbox;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use smsc_proto::sms::{
+    Address, Carrier, DeliverReport, Direction, Part, RpAck, RpData, RpError, Rpdu, SplitOptions, Submit,
+    SubmitReport, Tpdu, Validity, names, split_text,
+};
+
+use super::journal::Event;
+use super::people::{SERVICE_CENTRE, Subscriber, called};
+use inbox::{Came, Inbox, Whole, fingerprint};
+use outbox::{Outbox, Reported, Sent, SentPart};
+
+pub(super) use outbox::Progress;
+
+/// How long the handset waits for the service centre's RP-ACK (TS 24.011 §10, TR1M).
+const TR1M: Duration = Duration::from_secs(40);
+/// Messages of both directions kept for show; beyond, the oldest goes.
+const CHAT: usize = 500;
+/// SMS that wait for their turn; beyond, nothing more is taken.
+const QUEUE: usize = 600;
+/// Validity asked for: one day.
+const VALIDITY: u64 = 86_400;
+/// "Memory capacity exceeded" as RP-Cause (TS 24.011 §8.2.5.4) and as TP-FCS (TS 23.040 §9.2.3.22).
+const MEMORY_FULL: (u8, u8) = (22, 0xD3);
+
+/// How a handset behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mode {
+    /// As it should.
+    On,
+    /// Out of reach; the core answers 480.
+    Off,
+    /// Its memory is full: RP-ERROR 22.
+    Full,
+    /// Takes messages and never reports.
+    Mute,
+}
+
+/// What a handset wants sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Uplink {
+    /// Its Call-ID.
+    pub(super) call_id: String,
+    /// The Call-ID it answers to.
+    pub(super) in_reply_to: Option<String>,
+    /// The Request-URI; absent: the service centre's.
+    pub(super) to: Option<String>,
+    /// What it carries.
+    pub(super) body: Body,
+}
+
+/// The body of a MESSAGE, of either direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Body {
+    /// application/vnd.3gpp.sms.
+    Rpdu(Bytes),
+    /// text/plain.
+    Text(String),
+}
+
+/// What a handset receives.
+#[derive(Debug)]
+pub(super) struct Downlink {
+    /// Its Call-ID.
+    pub(super) call_id: String,
+    /// The Call-IDs it answers to.
+    pub(super) in_reply_to: Vec<String>,
+    /// Who sends, as the core asserts: reports go there.
+    pub(super) asserted: String,
+    /// What it carries.
+    pub(super) body: Body,
+}
+
+/// One line of a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Line {
+    /// Number of the message; absent where it was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<u32>,
+    /// The other side: name, or number.
+    pub(super) peer: String,
+    /// The text.
+    pub(super) text: String,
+    /// In how many SMS.
+    pub(super) parts: usize,
+    /// How far it has come; absent where it was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) progress: Option<Progress>,
+}
+
+/// A handset as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct View {
+    /// Its owner.
+    pub(super) name: &'static str,
+    /// Its number.
+    pub(super) number: String,
+    /// How it behaves.
+    pub(super) mode: Mode,
+    /// True if it takes text/plain only.
+    pub(super) plain: bool,
+    /// What was sent and received, oldest first.
+    pub(super) chat: Vec<Line>,
+}
+
+/// A handset.
+#[derive(Debug)]
+pub(super) struct Handset {
+    who: Subscriber,
+    mode: Mode,
+    plain: bool,
+    instance: String,
+    calls: u64,
+    tp_mr: u8,
+    rp_mr: u8,
+    reference: u16,
+    queue: VecDeque<Item>,
+    in_flight: Option<InFlight>,
+    /// Call-ID of a report on its way, and what it reports on.
+    reporting: VecDeque<(String, Vec<u8>)>,
+    inbox: Inbox,
+    outbox: Outbox,
+    chat: VecDeque<Line>,
+    uplinks: VecDeque<Uplink>,
+    events: VecDeque<Event>,
+}
+
+/// Something to send when its turn comes: one is outstanding at a time (TS 24.011 §2).
+#[derive(Debug)]
+enum Item {
+    Submit { message: u32, index: usize, da: Address, part: Part, tp_mr: u8 },
+    Text { message: u32, to: String, text: String },
+    MemoryAvailable,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    item: Item,
+    call_id: String,
+    rp_mr: u8,
+    deadline: Instant,
+}
+
+impl Handset {
+    /// A handset that is on. `instance` makes its Call-IDs unlike those of any other run.
+    pub(super) fn new(who: Subscriber, instance: &str) -> Self {
+        Self {
+            who,
+            mode: Mode::On,
+            plain: false,
+            instance: format!("{}-{instance}", who.name),
+            calls: 0,
+            tp_mr: 0,
+            rp_mr: 0,
+            reference: 0,
+            queue: VecDeque::new(),
+            in_flight: None,
+            reporting: VecDeque::new(),
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            chat: VecDeque::new(),
+            uplinks: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn who(&self) -> Subscriber {
+        self.who
+    }
+
+    /// How it behaves.
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// True if it takes text/plain only.
+    pub(super) fn plain(&self) -> bool {
+        self.plain
+    }
+
+    /// How it is shown.
+    pub(super) fn view(&self) -> View {
+        let line = |line: &Line| Line {
+            progress: line.message.and_then(|message| self.outbox.progress(message)).or(line.progress),
+            ..line.clone()
+        };
+        View {
+            name: self.who.name,
+            number: self.who.number(),
+            mode: self.mode,
+            plain: self.plain,
+            chat: self.chat.iter().map(line).collect(),
+        }
+    }
+
+    /// Makes it behave otherwise. A full one that is so no longer says RP-SMMA.
+    pub(super) fn switch(&mut self, now: Instant, mode: Mode) {
+        let was = std::mem::replace(&mut self.mode, mode);
+        if was == Mode::Full && mode == Mode::On && !self.plain {
+            self.queue.push_back(Item::MemoryAvailable);
+        }
+        self.events.push_back(Event::Switched { handset: self.who.name, mode, plain: self.plain });
+        self.advance(now);
+    }
+
+    /// Makes it a text/plain handset, or one with SMS over IP.
+    pub(super) fn set_plain(&mut self, plain: bool) {
+        self.plain = plain;
+        self.events.push_back(Event::Switched { handset: self.who.name, mode: self.mode, plain });
+    }
+
+    /// Sends what its owner typed.
+    ///
+    /// # Errors
+    /// What the handset would show: it is off, the number is none, the text is too long.
+    pub(super) fn type_message(
+        &mut self,
+        now: Instant,
+        message: u32,
+        to: &str,
+        text: &str,
+    ) -> Result<(), String> {
+        if self.mode == Mode::Off {
+            return Err(format!("{} is off; /on {} switches it on", self.who.name, self.who.name));
+        }
+        let da = Address::dialled(to).map_err(|error| format!("{to}: {error}"))?;
+        let parts = if self.plain {
+            self.queue.push_back(Item::Text { message, to: to.to_owned(), text: text.to_owned() });
+            self.outbox.add(Sent { message, da, parts: vec![SentPart::new(0)], failed: false });
+            1
+        } else {
+            self.submit(message, da, text)?
+        };
+        let (peer, text) = (called(to), text.to_owned());
+        self.events.push_back(Event::Sending {
+            handset: self.who.name,
+            message,
+            to: peer.clone(),
+            text: text.clone(),
+            parts,
+        });
+        let progress = Some(Progress::Sending);
+        self.show(Line { message: Some(message), peer, text, parts, progress });
+        self.advance(now);
+        Ok(())
+    }
+
+    fn submit(&mut self, message: u32, da: Address, text: &str) -> Result<usize, String> {
+        self.reference = self.reference.wrapping_add(1);
+        let parts = split_text(text, self.reference, SplitOptions::default()).map_err(|e| e.to_string())?;
+        if self.queue.len() + parts.len() > QUEUE {
+            return Err("too many messages are waiting to be sent".to_owned());
+        }
+        let mut sent = Vec::with_capacity(parts.len());
+        for (index, part) in parts.into_iter().enumerate() {
+            self.tp_mr = self.tp_mr.wrapping_add(1);
+            sent.push(SentPart::new(self.tp_mr));
+            self.queue.push_back(Item::Submit { message, index, da, part, tp_mr: self.tp_mr });
+        }
+        let count = sent.len();
+        self.outbox.add(Sent { message, da, parts: sent, failed: false });
+        Ok(count)
+    }
+
+    /// Sends the next thing if nothing is outstanding.
+    fn advance(&mut self, now: Instant) {
+        if self.in_flight.is_some() || self.mode == Mode::Off {
+            return;
+        }
+        let Some(item) = self.queue.pop_front() else { return };
+        self.rp_mr = self.rp_mr.wrapping_add(1);
+        let (rp_mr, call_id) = (self.rp_mr, self.call_id());
+        let (to, body) = match &item {
+            Item::Submit { da, part, tp_mr, .. } => {
+                let tpdu = submit(*tp_mr, *da, part);
+                // The service centre's number is a constant of nine digits.
+                let sc = Address::international(SERVICE_CENTRE).unwrap_or(Address::EMPTY);
+                let data = RpData { mr: rp_mr, oa: Address::EMPTY, da: sc, user_data: &tpdu };
+                (None, rpdu(&Rpdu::Data(data)))
+            }
+            Item::MemoryAvailable => (None, rpdu(&Rpdu::Smma { mr: rp_mr })),
+            Item::Text { to, text, .. } => {
+                let domain = super::people::DOMAIN;
+                (Some(format!("sip:{to}@{domain};user=phone")), Body::Text(text.clone()))
+            }
+        };
+        self.uplinks.push_back(Uplink { call_id: call_id.clone(), in_reply_to: None, to, body });
+        self.in_flight = Some(InFlight { item, call_id, rp_mr, deadline: now + TR1M });
+    }
+
+    /// Takes the final SIP answer to something it sent; `None`: there was none.
+    pub(super) fn answered(&mut self, now: Instant, call_id: &str, status: Option<u16>) {
+        let well = status.is_some_and(|status| status / 100 == 2);
+        if let Some(at) = self.reporting.iter().position(|(report, _)| report == call_id) {
+            if let Some((_, copy)) = self.reporting.remove(at)
+                && !well
+            {
+                self.inbox.not_reported(copy);
+            }
+            return;
+        }
+        let Some(flight) = self.in_flight.take_if(|flight| flight.call_id == call_id) else { return };
+        match (&flight.item, status) {
+            (Item::Text { message, .. }, _) if well => self.stored(*message, 0, None),
+            (_, Some(_)) if well => return self.in_flight = Some(flight),
+            (item, Some(status)) => self.not_taken(item, format!("SIP {status}")),
+            (item, None) => self.not_taken(item, "the network does not answer".to_owned()),
+        }
+        self.advance(now);
+    }
+
+    /// Takes a MESSAGE; returns the SIP status to answer with.
+    pub(super) fn receive(&mut self, now: Instant, downlink: Downlink) -> u16 {
+        let octets = match (&downlink.body, self.plain) {
+            (Body::Text(text), true) => {
+                let whole = Whole { from: downlink.asserted.clone(), text: text.clone(), parts: 1 };
+                self.whole(whole);
+                return 200;
+            }
+            (Body::Rpdu(octets), false) => octets.clone(),
+            _ => return 415,
+        };
+        match Rpdu::decode(Direction::NetworkToMs, &octets) {
+            Ok(Rpdu::Data(data)) => {
+                self.rp_data(&downlink, &data);
+                200
+            }
+            Ok(rpdu) => {
+                let about = |flight: &mut InFlight| {
+                    flight.rp_mr == rpdu.mr() && downlink.in_reply_to.contains(&flight.call_id)
+                };
+                // TS 24.341 §5.3.1.2: a report that answers nothing it has sent is not acceptable.
+                let Some(flight) = self.in_flight.take_if(about) else { return 488 };
+                self.reported_on(flight, &rpdu);
+                self.advance(now);
+                200
+            }
+            Err(error) => {
+                self.note(format!("{} cannot read what came: {error}", self.who.name));
+                400
+            }
+        }
+    }
+
+    fn rp_data(&mut self, downlink: &Downlink, data: &RpData<'_>) {
+        let tpdu = Tpdu::decode(Direction::NetworkToMs, Carrier::Data, data.user_data);
+        let copy = fingerprint(data.user_data);
+        let refusal = match &tpdu {
+            Ok(Tpdu::Deliver(_)) if self.mode == Mode::Full => Some(MEMORY_FULL),
+            Ok(Tpdu::Deliver(deliver)) => {
+                match self.inbox.take(deliver, &copy) {
+                    Came::Whole(whole) => self.whole(whole),
+                    Came::Part { sequence, total } => {
+                        self.note(format!("{} has part {sequence} of {total}", self.who.name));
+                    }
+                    Came::Repeat => self.note(format!("{} has this already; shown once", self.who.name)),
+                }
+                None
+            }
+            Ok(Tpdu::StatusReport(report)) => {
+                let reported = self.outbox.report(report);
+                self.status(reported);
+                None
+            }
+            // Message type not known (TS 24.011 §8.2.5.4), TPDU not supported (TS 23.040 §9.2.3.22).
+            Ok(_) => Some((97, 0xB0)),
+            Err(error) => Some((error.rp_cause(), 0xB0)),
+        };
+        if self.mode == Mode::Mute {
+            return self.inbox.not_reported(copy);
+        }
+        let report = DeliverReport { fcs: refusal.map(|(_, fcs)| fcs), ..DeliverReport::default() };
+        let mut tpdu = Vec::new();
+        report.encode(&mut tpdu);
+        let (mr, user_data) = (data.mr, Some(&tpdu[..]));
+        let body = rpdu(&match refusal {
+            None => Rpdu::Ack(RpAck { mr, user_data }),
+            Some((cause, _)) => Rpdu::Error(RpError { mr, cause, diagnostic: None, user_data }),
+        });
+        let call_id = self.call_id();
+        if refusal.is_none() {
+            self.inbox.reported(&copy);
+            self.reporting.push_back((call_id.clone(), copy));
+        }
+        let (in_reply_to, to) = (Some(downlink.call_id.clone()), Some(downlink.asserted.clone()));
+        self.uplinks.push_back(Uplink { call_id, in_reply_to, to, body });
+    }
+
+    /// The service centre's RP-ACK or RP-ERROR on what was in flight.
+    fn reported_on(&mut self, flight: InFlight, rpdu: &Rpdu<'_>) {
+        match (&flight.item, rpdu) {
+            (Item::Submit { message, index, .. }, Rpdu::Ack(ack)) => {
+                let report = ack.user_data.and_then(|o| SubmitReport::decode(Carrier::Ack, o).ok());
+                self.stored(*message, *index, report.map(|report| report.scts));
+            }
+            (Item::MemoryAvailable, Rpdu::Ack(_)) => {
+                self.note(format!("the network knows that {} has room again", self.who.name));
+            }
+            (item, Rpdu::Error(error)) => {
+                let name = names::rp_cause(error.cause).unwrap_or("reserved");
+                self.not_taken(item, format!("RP-ERROR {} ({name})", error.cause));
+            }
+            _ => {}
+        }
+    }
+
+    fn stored(&mut self, message: u32, index: usize, scts: Option<smsc_proto::sms::Timestamp>) {
+        let Some(sent) = self.outbox.find(message) else { return };
+        if let Some(part) = sent.parts.get_mut(index) {
+            part.stored = true;
+            part.scts = scts;
+        }
+        if sent.parts.iter().all(|part| part.stored) {
+            self.events.push_back(Event::Stored { handset: self.who.name, message });
+        }
+    }
+
+    /// The network did not take a part: the rest of that message is not sent.
+    fn not_taken(&mut self, item: &Item, why: String) {
+        let (Item::Submit { message, .. } | Item::Text { message, .. }) = *item else {
+            return self.note(format!("{} could not say that it has room again: {why}", self.who.name));
+        };
+        self.queue.retain(|other| !matches!(other, Item::Submit { message: m, .. } if *m == message));
+        if let Some(sent) = self.outbox.find(message) {
+            sent.failed = true;
+        }
+        self.events.push_back(Event::Failed { handset: self.who.name, message, why });
+    }
+
+    fn status(&mut self, reported: Reported) {
+        let handset = self.who.name;
+        match reported {
+            Reported::Delivered { message, status } => {
+                let line = self.chat.iter().find(|line| line.message == Some(message));
+                let to = line.map(|line| line.peer.clone()).unwrap_or_default();
+                self.events.push_back(Event::Delivered { handset, message, to, status });
+            }
+            Reported::Part { message, status } => {
+                self.note(format!("{handset} has a report on part of message {message}: {status}"));
+            }
+            Reported::Failed { message, why } => {
+                self.events.push_back(Event::Failed { handset, message, why });
+            }
+            Reported::Unknown => self.note(format!("{handset} has a report on nothing it has sent")),
+        }
+    }
+
+    fn whole(&mut self, whole: Whole) {
+        let Whole { from, text, parts } = whole;
+        let handset = self.who.name;
+        self.events.push_back(Event::Shown { handset, from: from.clone(), text: text.clone(), parts });
+        self.show(Line { message: None, peer: called(&from), text, parts, progress: None });
+    }
+
+    fn show(&mut self, line: Line) {
+        self.chat.push_back(line);
+        if self.chat.len() > CHAT {
+            self.chat.pop_front();
+        }
+    }
+
+    fn note(&mut self, text: String) {
+        self.events.push_back(Event::Note { text });
+    }
+
+    fn call_id(&mut self) -> String {
+        self.calls += 1;
+        format!("{}-{}", self.instance, self.calls)
+    }
+
+    /// TR1M ran out, if it is time.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if let Some(flight) = self.in_flight.take_if(|flight| flight.deadline <= now) {
+            let seconds = TR1M.as_secs();
+            self.not_taken(&flight.item, format!("no RP-ACK within {seconds} s (TS 24.011 §10, TR1M)"));
+            self.advance(now);
+        }
+    }
+
+    /// When [`Handset::handle_timeout`] wants to be called.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.in_flight.as_ref().map(|flight| flight.deadline)
+    }
+
+    /// The next thing to send.
+    pub(super) fn poll_uplink(&mut self) -> Option<Uplink> {
+        self.uplinks.pop_front()
+    }
+
+    /// The next thing to tell.
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}
+
+fn submit(tp_mr: u8, da: Address, part: &Part) -> Vec<u8> {
+    let mut tpdu = Vec::with_capacity(160);
+    Submit {
+        reject_duplicates: false,
+        reply_path: false,
+        status_report_request: true,
+        mr: tp_mr,
+        da,
+        pid: 0,
+        vp: Some(Validity::relative_from_seconds(VALIDITY)),
+        ud: part.as_user_data(),
+    }
+    .encode(&mut tpdu);
+    tpdu
+}
+
+fn rpdu(rpdu: &Rpdu<'_>) -> Body {
+    let mut octets = Vec::with_capacity(180);
+    rpdu.encode(Direction::MsToNetwork, &mut octets);
+    Body::Rpdu(octets.into())
+}
