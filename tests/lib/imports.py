@@ -135,7 +135,9 @@ def names_module(path, others):
 
 
 def code(path):
-    """Numbered lines of a source file up to its test module, comments left out."""
+    """Numbered lines of a source file up to its test module, comments left out; none of a test module's own files."""
+    if "tests" in path.parts[path.parts.index("src"):] or path.name == "tests.rs":
+        return
     for number, text in enumerate(path.read_text().splitlines(), start=1):
         if text.startswith("#[cfg(test)]"):
             return
