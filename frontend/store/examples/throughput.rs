@@ -33,18 +33,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn measure(path: PathBuf) -> Result<(), Box<dyn Error>> {
     let config = StoreConfig { database: Database::File(path), ..StoreConfig::default() };
     let store = Store::open(config, Arc::new(SystemClock))?;
-    for concurrency in [1, 64, 256] {
+    for (concurrency, count) in [(1, 2000), (64, MESSAGES), (256, MESSAGES)] {
         let start = Instant::now();
-        for first in (0..MESSAGES).step_by(concurrency) {
+        for first in (0..count).step_by(concurrency) {
             let batch = (first..).take(concurrency).map(|n| store.insert_message(message(n, concurrency)));
             for answer in futures_util::future::join_all(batch).await {
                 answer?;
             }
         }
-        print("insert_message", concurrency, MESSAGES, start);
+        print("insert_message", concurrency, count, start);
     }
-    for n in 0..MESSAGES {
-        store.insert_location(location(n)).await?;
+    for first in (0..MESSAGES).step_by(256) {
+        let batch = (first..).take(256).map(|n| store.insert_location(location(n)));
+        for answer in futures_util::future::join_all(batch).await {
+            answer?;
+        }
     }
     let (start, mut delivered) = (Instant::now(), 0);
     loop {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::config::Database;
@@ -26,7 +27,10 @@ pub(crate) fn open(database: &Database) -> Result<Connections, StoreError> {
     };
     let failed = |detail: String| StoreError::Database { path: path.clone(), detail };
     let sqlite = |error: rusqlite::Error| failed(error.to_string());
-    let mut writer = Connection::open(&path).map_err(sqlite)?;
+    // Each connection is used by one thread only.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut writer = Connection::open_with_flags(&path, flags).map_err(sqlite)?;
     prepare(&writer).map_err(sqlite)?;
     let journal: String =
         writer.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(sqlite)?;
@@ -53,6 +57,8 @@ pub(crate) fn open(database: &Database) -> Result<Connections, StoreError> {
 fn prepare(sql: &Connection) -> rusqlite::Result<()> {
     sql.busy_timeout(Duration::from_secs(5))?;
     sql.set_prepared_statement_cache_capacity(128);
+    // Plans do not depend on bound values: without this, statements are compiled anew at nearly every use.
+    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // secure_delete: an erased message is overwritten, not only unlinked.
     sql.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; \

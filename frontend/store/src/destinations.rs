@@ -75,7 +75,7 @@ pub(crate) fn settle(unit: &mut Unit<'_>, key: &str, plan: Plan) -> Result<(), F
         return Ok(());
     }
     let mut select = unit.sql.prepare_cached(
-        "SELECT seq, tried FROM messages WHERE destination = ?1 AND final_at IS NULL \
+        "SELECT seq, tried FROM messages INDEXED BY messages_turn WHERE destination = ?1 AND final_at IS NULL \
          ORDER BY turn, part, seq LIMIT 1",
     )?;
     let head = select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -88,7 +88,8 @@ pub(crate) fn settle(unit: &mut Unit<'_>, key: &str, plan: Plan) -> Result<(), F
         (Plan::Keep, Some(before)) => (before.due, before.failures),
         (Plan::Keep, None) => (unit.now, None),
     };
-    let location = route(unit, key, &serde_json::from_str::<Vec<String>>(&tried)?)?;
+    // A damaged list rules nothing out; the message itself is looked at when it goes out.
+    let location = route(unit, key, &serde_json::from_str::<Vec<String>>(&tried).unwrap_or_default())?;
     let after = Destination { head, location, due, failures, leased_to: None, woken: false };
     if before.as_ref() == Some(&after) {
         return Ok(());

@@ -19,6 +19,7 @@
 mod clock;
 mod concat;
 mod config;
+mod damaged;
 mod database;
 mod decision;
 mod destinations;

@@ -108,14 +108,14 @@ pub(crate) fn insert(unit: &mut Unit<'_>, row: &NewRow) -> Result<(i64, String),
 /// include this sequence number already is another message's (references are used again after 256).
 fn open_turn(sql: &Connection, destination: &str, part: &Part) -> Result<Option<i64>, Fault> {
     let mut newest = sql.prepare_cached(
-        "SELECT turn FROM messages WHERE destination = ?1 AND concat_key = ?2 AND final_at IS NULL \
+        "SELECT turn FROM messages INDEXED BY messages_concat WHERE destination = ?1 AND concat_key = ?2 AND final_at IS NULL \
          ORDER BY seq DESC LIMIT 1",
     )?;
     let Some(turn) = newest.query_row(params![destination, part.key], |row| row.get(0)).optional()? else {
         return Ok(None);
     };
     let mut same = sql.prepare_cached(
-        "SELECT 1 FROM messages WHERE destination = ?1 AND turn = ?2 AND part = ?3 AND final_at IS NULL",
+        "SELECT 1 FROM messages INDEXED BY messages_turn WHERE destination = ?1 AND turn = ?2 AND part = ?3 AND final_at IS NULL",
     )?;
     let taken = same.exists(params![destination, turn, part.sequence])?;
     Ok((!taken).then_some(turn))

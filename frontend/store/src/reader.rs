@@ -42,8 +42,10 @@ impl Reader {
         };
         let (reply, answer) = oneshot::channel();
         let run: Work = Box::new(move |sql| {
+            // One transaction: all statements see the same state.
+            let read = sql.unchecked_transaction().map_err(Fault::from).and_then(|snapshot| work(&snapshot));
             // Nobody waits any more: nothing to do.
-            let _ = reply.send(work(sql).map_err(|fault| fault.into_answer(operation)));
+            let _ = reply.send(read.map_err(|fault| fault.into_answer(operation)));
         });
         let stopped = || BackendError::new(operation, ErrorClass::Unreachable, "the store has stopped");
         queue.try_send(run).map_err(|error| match error {

@@ -122,7 +122,7 @@ impl Selection {
 pub struct MessageEvent {
     /// When.
     pub at: Timestamp,
-    /// `attempt`, `released`, `woken`, `expired` or `replayed`.
+    /// `attempt`, `woken`, `expired`, `replayed` or `damaged`.
     pub event: String,
     /// The attempt's report, or words.
     pub detail: serde_json::Value,

@@ -96,3 +96,35 @@ async fn a_database_that_fails_is_never_an_acknowledgement_and_recovers() {
     world.insert(message(BOB)).await;
     assert_eq!(world.store.summary().await.unwrap().messages.values().sum::<u64>(), 2);
 }
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_becomes_a_dead_letter_and_holds_up_nobody() {
+    for column in ["content", "tried", "kind"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let world = World::with(at(&path));
+        world.register(BOB).await;
+        let sql = rusqlite::Connection::open(&path).unwrap();
+        let damage = |id: &smsc_backend::MessageId| {
+            let update = format!("UPDATE messages SET {column} = '{{' WHERE id = ?1");
+            sql.execute(&update, [&id.0]).unwrap();
+        };
+        let first = world.insert(message(BOB)).await.id;
+        let leased = world.insert(message(BOB)).await.id;
+        let expired = world.insert(message(common::ALICE)).await.id;
+        damage(&first);
+        assert_eq!(world.poll_one().await.id, leased);
+        damage(&leased);
+        damage(&expired);
+        world.pass(3 * common::DAY).await;
+        let dead = world.store.list(smsc_store::Selection::Dead, None, 10).await.unwrap().messages;
+        let ids: Vec<_> = dead.iter().map(|message| message.id.clone()).collect();
+        assert_eq!(ids, [expired, leased, first.clone()]);
+        for message in dead {
+            assert!(message.reason.unwrap().starts_with("the store could not read it: "));
+        }
+        let events = world.store.events(first).await.unwrap();
+        assert_eq!(events[0].event, "damaged");
+        assert_eq!(world.store.summary().await.unwrap().messages, [("failed".to_owned(), 3)].into());
+    }
+}

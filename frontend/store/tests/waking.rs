@@ -295,9 +295,11 @@ async fn at_the_cap_a_new_identity_is_put_off_and_a_known_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_location_without_identity_is_refused() {
+async fn a_location_without_identity_or_beyond_all_size_is_refused() {
     let world = World::new();
     for wrong in [Location { impu: String::new(), ..location(BOB, SMSC01) }, location(BOB, "")] {
         assert_eq!(world.store.insert_location(wrong).await.unwrap_err().status, Some(400));
     }
+    let huge = Location { user_agent: Some("x".repeat(20_000)), ..location(BOB, SMSC01) };
+    assert_eq!(world.store.insert_location(huge).await.unwrap_err().status, Some(413));
 }

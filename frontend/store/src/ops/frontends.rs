@@ -7,12 +7,20 @@ use crate::error::{Fault, full, refused};
 use crate::totals::reached;
 use crate::writer::Unit;
 
+/// Octets of one registration's fields together.
+const OCTETS: usize = 64 * 1024;
+
 /// Registers a frontend or refreshes it.
 pub(crate) fn register(unit: &mut Unit<'_>, frontend: &FrontendRegistration) -> Result<(), Fault> {
     const OPERATION: &str = "frontend_register";
     let name = frontend.frontend_name.trim();
     if name.is_empty() {
         return Err(Fault::Refused(refused(OPERATION, 400, "frontend_name must not be empty")));
+    }
+    let content = serde_json::to_string(frontend)?;
+    if content.len() > OCTETS {
+        let detail = format!("the registration has {} octets, the limit is {OCTETS}", content.len());
+        return Err(Fault::Refused(refused(OPERATION, 413, detail)));
     }
     let known = unit.sql.prepare_cached("SELECT 1 FROM frontends WHERE name = ?1")?.exists([name])?;
     if !known {
@@ -26,7 +34,7 @@ pub(crate) fn register(unit: &mut Unit<'_>, frontend: &FrontendRegistration) -> 
     let mut upsert = unit.sql.prepare_cached(
         "INSERT OR REPLACE INTO frontends (name, updated, expires, content) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    upsert.execute(params![name, unit.now, expires, serde_json::to_string(frontend)?])?;
+    upsert.execute(params![name, unit.now, expires, content])?;
     Ok(())
 }
 

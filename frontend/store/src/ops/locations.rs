@@ -9,6 +9,9 @@ use crate::numbers::{impu_key, registered_number};
 use crate::totals::reached;
 use crate::writer::Unit;
 
+/// Octets of one registration's fields together.
+const OCTETS: usize = 16 * 1024;
+
 /// A stored registration.
 struct Stored {
     number: Option<String>,
@@ -20,6 +23,11 @@ pub(crate) fn insert_location(unit: &mut Unit<'_>, location: &Location) -> Resul
     const OPERATION: &str = "insert_location";
     if location.impu.trim().is_empty() || location.location.trim().is_empty() {
         return Err(Fault::Refused(refused(OPERATION, 400, "impu and location must not be empty")));
+    }
+    let octets = serde_json::to_string(location)?.len();
+    if octets > OCTETS {
+        let detail = format!("the location has {octets} octets, the limit is {OCTETS}");
+        return Err(Fault::Refused(refused(OPERATION, 413, detail)));
     }
     let key = impu_key(&location.impu);
     let before = load(unit, &key)?;

@@ -5,6 +5,7 @@ use smsc_backend::{Encoding, Kind, Location, MessageId, NewMessage, QueuedMessag
 
 use crate::clock::{millis, timestamp};
 use crate::config::StoreConfig;
+use crate::damaged;
 use crate::decision::State;
 use crate::destinations;
 use crate::error::{Fault, refused};
@@ -25,7 +26,7 @@ pub(crate) fn get_queue(
     }
     let limit = limit.min(unit.config.caps.batch);
     let mut select = unit.sql.prepare_cached(
-        "SELECT key FROM destinations WHERE location = ?1 AND leased_until IS NULL AND due <= ?2 \
+        "SELECT key FROM destinations INDEXED BY destinations_due WHERE location = ?1 AND leased_until IS NULL AND due <= ?2 \
          ORDER BY due, head LIMIT ?3",
     )?;
     let keys = select.query_map(params![location, unit.now, limit], |row| row.get(0))?;
@@ -43,9 +44,7 @@ fn lease_head(unit: &mut Unit<'_>, location: &str, key: &str) -> Result<Option<Q
         if destination.location.as_deref() != Some(location) || destination.due > unit.now {
             break;
         }
-        let Some(message) = messages::by_seq(unit.sql, destination.head)? else {
-            return Err(Fault::Corrupt(format!("destination {key:?} has head {}", destination.head)));
-        };
+        let Some(message) = damaged::readable(unit, key, destination.head)? else { continue };
         if message.expires <= unit.now {
             finals::finalise(unit, &message, &expiry(unit, &message)?)?;
             continue;
@@ -62,7 +61,7 @@ fn lease_head(unit: &mut Unit<'_>, location: &str, key: &str) -> Result<Option<Q
 fn row(unit: &Unit<'_>, location: &str, message: Message) -> Result<QueuedMessage, Fault> {
     let registration = registration(unit, location, &message.destination)?;
     let mut others = unit.sql.prepare_cached(
-        "SELECT 1 FROM messages WHERE destination = ?1 AND final_at IS NULL AND seq <> ?2 LIMIT 1",
+        "SELECT 1 FROM messages INDEXED BY messages_turn WHERE destination = ?1 AND final_at IS NULL AND seq <> ?2 LIMIT 1",
     )?;
     let more_to_send = others.exists(params![message.destination, message.seq])?;
     let is_report = message.kind == Kind::StatusReport;

@@ -11,8 +11,8 @@ use crate::ops::sweep::expiry;
 use crate::tp_status;
 use crate::writer::Unit;
 
-/// Octets kept of a report's detail.
-const DETAIL: usize = 2000;
+/// Octets kept of each of a report's texts.
+const TEXT: usize = 2000;
 
 /// Records what an attempt came to.
 pub(crate) fn process_message(
@@ -38,48 +38,51 @@ pub(crate) fn apply(
     let destination = destinations::load(unit.sql, &message.destination)?;
     let destination = destination.filter(|destination| destination.head == message.seq);
     let verdict = verdict(unit, message, destination.as_ref(), report)?;
-    let key = &message.destination;
-    let (kind, attempt) = match verdict {
+    let outcome = match verdict {
         Verdict::AlreadyFinal | Verdict::Ignored => {
             tracing::debug!(id = message.id, ?verdict, attempt = report.attempt, "report changes nothing");
             return Ok(verdict);
         }
-        Verdict::Released => ("released", message.attempt.saturating_sub(1)),
-        _ => ("attempt", message.attempt),
-    };
-    messages::event(unit, message.seq, kind, &shortened(report))?;
-    let plan = match verdict {
-        Verdict::Delivered => {
-            let reason = format!("attempt {} delivered it", report.attempt);
-            let outcome = Outcome { state: State::Delivered, tp_status: tp_status::RECEIVED, reason };
-            finals::finalise(unit, message, &outcome)?;
-            return Ok(verdict);
-        }
-        Verdict::Failed { tp_status } => {
-            let outcome = Outcome { state: State::Failed, tp_status, reason: reason(report) };
-            finals::finalise(unit, message, &outcome)?;
-            return Ok(verdict);
-        }
-        Verdict::Expired => {
-            finals::finalise(unit, message, &expiry(unit, message)?)?;
+        Verdict::Released => {
+            let failures = destination.and_then(|destination| destination.failures);
+            let attempt = message.attempt.saturating_sub(1);
+            messages::update(unit, message.seq, State::Queued, attempt, &message.tried)?;
+            destinations::settle(unit, &message.destination, Plan::Due { due: unit.now, failures })?;
             return Ok(verdict);
         }
         Verdict::OtherRoute => {
             let tried = with_tried(message, destination.as_ref());
-            messages::update(unit, message.seq, State::Queued, attempt, &tried)?;
-            Plan::Due { due: unit.now, failures: None }
+            requeue(unit, message, report, &tried, Plan::Due { due: unit.now, failures: None })?;
+            return Ok(verdict);
         }
         Verdict::Retry { due, class, step } => {
-            messages::update(unit, message.seq, State::Queued, attempt, &message.tried)?;
-            Plan::Due { due, failures: Some((class, step)) }
+            let plan = Plan::Due { due, failures: Some((class, step)) };
+            requeue(unit, message, report, &message.tried, plan)?;
+            return Ok(verdict);
         }
-        Verdict::Released | Verdict::AlreadyFinal | Verdict::Ignored => {
-            messages::update(unit, message.seq, State::Queued, attempt, &message.tried)?;
-            Plan::Due { due: unit.now, failures: destination.and_then(|destination| destination.failures) }
+        Verdict::Delivered => {
+            let reason = format!("attempt {} delivered it", report.attempt);
+            Outcome { state: State::Delivered, tp_status: tp_status::RECEIVED, reason }
         }
+        Verdict::Failed { tp_status } => Outcome { state: State::Failed, tp_status, reason: reason(report) },
+        Verdict::Expired => expiry(unit, message)?,
     };
-    destinations::settle(unit, key, plan)?;
+    messages::event(unit, message.seq, "attempt", &shortened(report))?;
+    finals::finalise(unit, message, &outcome)?;
     Ok(verdict)
+}
+
+/// Records a failed attempt and puts the message back into its queue.
+fn requeue(
+    unit: &mut Unit<'_>,
+    message: &Message,
+    report: &AttemptReport,
+    tried: &[String],
+    plan: Plan,
+) -> Result<(), Fault> {
+    messages::event(unit, message.seq, "attempt", &shortened(report))?;
+    messages::update(unit, message.seq, State::Queued, message.attempt, tried)?;
+    destinations::settle(unit, &message.destination, plan)
 }
 
 fn verdict(
@@ -124,7 +127,10 @@ fn reason(report: &AttemptReport) -> String {
 
 fn shortened(report: &AttemptReport) -> AttemptReport {
     let mut report = report.clone();
-    let end = (0..=DETAIL.min(report.detail.len())).rev().find(|end| report.detail.is_char_boundary(*end));
-    report.detail.truncate(end.unwrap_or(0));
+    let texts = [Some(&mut report.dest_smsc), report.icid.as_mut(), Some(&mut report.detail)];
+    for text in texts.into_iter().flatten() {
+        let end = (0..=TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+    }
     report
 }

@@ -6,6 +6,7 @@ use rusqlite::params;
 use smsc_backend::{AttemptReport, Permanent, Status};
 
 use crate::clock::millis;
+use crate::damaged;
 use crate::decision::State;
 use crate::destinations::{self, Plan};
 use crate::error::Fault;
@@ -65,7 +66,7 @@ pub(crate) fn run(unit: &mut Unit<'_>, sweep: &mut Sweep, watched: &[String]) ->
     }
     for location in watched {
         let mut due = unit.sql.prepare_cached(
-            "SELECT 1 FROM destinations WHERE location = ?1 AND leased_until IS NULL AND due > ?2 AND due <= ?3",
+            "SELECT 1 FROM destinations INDEXED BY destinations_due WHERE location = ?1 AND leased_until IS NULL AND due > ?2 AND due <= ?3",
         )?;
         if due.exists(params![location, sweep.last, unit.now])? {
             unit.wake.insert(location.clone());
@@ -99,14 +100,13 @@ pub(crate) fn expiry(unit: &Unit<'_>, message: &Message) -> Result<Outcome, Faul
 /// Leases that ran out: the attempt's outcome is not known, the handset may have the message.
 fn leases(unit: &mut Unit<'_>) -> Result<bool, Fault> {
     let mut select = unit.sql.prepare_cached(
-        "SELECT head, leased_to FROM destinations WHERE leased_until <= ?1 ORDER BY leased_until LIMIT ?2",
+        "SELECT key, head, leased_to FROM destinations INDEXED BY destinations_lease WHERE leased_until <= ?1 ORDER BY leased_until LIMIT ?2",
     )?;
-    let over = select.query_map(params![unit.now, PASS], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let over = over.collect::<Result<Vec<(i64, String)>, _>>()?;
-    for (head, leased_to) in &over {
-        let Some(message) = messages::by_seq(unit.sql, *head)? else {
-            return Err(Fault::Corrupt(format!("the leased message {head} is missing")));
-        };
+    let over =
+        select.query_map(params![unit.now, PASS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let over = over.collect::<Result<Vec<(String, i64, String)>, _>>()?;
+    for (key, head, leased_to) in &over {
+        let Some(message) = damaged::readable(unit, key, *head)? else { continue };
         let unknown = AttemptReport {
             dest_smsc: leased_to.clone(),
             attempt: message.attempt,
@@ -141,18 +141,16 @@ fn registrations(unit: &mut Unit<'_>) -> Result<bool, Fault> {
 
 /// Messages that wait and are no longer worth delivering. One in flight ends with its report.
 fn validities(unit: &mut Unit<'_>) -> Result<bool, Fault> {
-    let mut select = unit.sql.prepare_cached(&format!(
-        "SELECT {} FROM messages WHERE state = 'queued' AND expires <= ?1 ORDER BY expires LIMIT ?2",
-        messages::COLUMNS
-    ))?;
-    let mut rows = select.query(params![unit.now, PASS])?;
-    let mut over = Vec::new();
-    while let Some(row) = rows.next()? {
-        over.push(messages::read(row)?);
-    }
-    for message in &over {
-        let outcome = expiry(unit, message)?;
-        finals::finalise(unit, message, &outcome)?;
+    let mut select = unit.sql.prepare_cached(
+        "SELECT destination, seq FROM messages INDEXED BY messages_expires \
+         WHERE state = 'queued' AND expires <= ?1 ORDER BY expires LIMIT ?2",
+    )?;
+    let over = select.query_map(params![unit.now, PASS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let over = over.collect::<Result<Vec<(String, i64)>, _>>()?;
+    for (key, seq) in &over {
+        let Some(message) = damaged::readable(unit, key, *seq)? else { continue };
+        let outcome = expiry(unit, &message)?;
+        finals::finalise(unit, &message, &outcome)?;
     }
     Ok(is_full(over.len()))
 }
@@ -175,7 +173,7 @@ fn submit_keys(unit: &mut Unit<'_>) -> Result<bool, Fault> {
 fn bodies(unit: &mut Unit<'_>) -> Result<bool, Fault> {
     let before = unit.now.saturating_sub(millis(unit.config.body_retention));
     let mut select = unit.sql.prepare_cached(&format!(
-        "SELECT {} FROM messages WHERE final_at IS NOT NULL AND erased = 0 AND final_at <= ?1 \
+        "SELECT {} FROM messages INDEXED BY messages_body WHERE final_at IS NOT NULL AND erased = 0 AND final_at <= ?1 \
          ORDER BY final_at LIMIT ?2",
         messages::COLUMNS
     ))?;
@@ -203,7 +201,7 @@ fn rows(unit: &mut Unit<'_>) -> Result<bool, Fault> {
     let excess = unit.totals.rows.saturating_sub(i64::try_from(unit.config.caps.rows).unwrap_or(i64::MAX));
     let limit = if over { excess.min(PASS) } else { PASS };
     let mut select = unit.sql.prepare_cached(
-        "SELECT seq FROM messages WHERE final_at IS NOT NULL AND final_at <= ?1 ORDER BY final_at LIMIT ?2",
+        "SELECT seq FROM messages INDEXED BY messages_final WHERE final_at IS NOT NULL AND final_at <= ?1 ORDER BY final_at LIMIT ?2",
     )?;
     let gone = select.query_map(params![before, limit], |row| row.get(0))?;
     let gone = gone.collect::<Result<Vec<i64>, _>>()?;
