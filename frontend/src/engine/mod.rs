@@ -41,7 +41,7 @@ use smsc_proto::sip::transaction::{
 use smsc_proto::sip::{Message, Transport};
 
 pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Reply, Resolved, Step};
-pub use metrics::Metrics;
+pub use metrics::{AnswerLabel, BackendLabel, Metrics, ReasonLabel};
 pub use settings::{Caps, RegisterInfo, ReportUri, Settings, Timers, Trusted};
 pub use token::{Keys, Token, TokenId};
 

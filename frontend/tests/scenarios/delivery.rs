@@ -9,7 +9,7 @@ use crate::world::*;
 /// One message for bob, who reacts like this.
 fn one(reaction: Reaction) -> World {
     let mut world = World::new(1);
-    world.handset(1).script.push_back(reaction);
+    world.handset_mut(1).script.push_back(reaction);
     world.queue(0, "42", 1, "hello");
     world
 }
@@ -250,7 +250,7 @@ fn a_late_report_takes_the_retry_out_of_the_queue_before_the_backend_knows() {
     let mut world = one(Reaction::delivered().after(secs(60)));
     world.backend.retry_after = secs(5);
     world.backend.outage(secs(60), secs(80), Fault::Slow(secs(4)));
-    world.handset(1).script.push_back(Reaction::only(200));
+    world.handset_mut(1).script.push_back(Reaction::only(200));
     world.run(secs(46));
     world.queue(0, "43", 1, "there");
     world.run(secs(200));
@@ -308,7 +308,7 @@ fn a_message_whose_validity_has_ended_is_not_sent() {
 #[test]
 fn a_2xx_is_the_delivery_where_the_operator_says_so() {
     let mut world = World::with(1, |settings| settings.delivered_on_2xx = true);
-    world.handset(1).usual = Reaction::only(200);
+    world.handset_mut(1).usual = Reaction::only(200);
     world.queue(0, "42", 1, "hello");
     world.run(secs(1));
     assert_eq!(world.backend.statuses("42"), [Status::Delivered]);

@@ -6,4 +6,9 @@ mod world;
 
 mod delivery;
 mod flows;
+mod handset_queue;
 mod owners;
+mod polling;
+mod refusals;
+mod registration;
+mod submission;

@@ -8,7 +8,7 @@ use crate::world::*;
 /// A world in which bob's reports come in at pod 1, and pod 0 has a message for him.
 fn wrong_pod(reaction: Reaction) -> World {
     let mut world = World::new(2);
-    world.handset(1).usual = reaction.at_pod(1);
+    world.handset_mut(1).usual = reaction.at_pod(1);
     world.queue(0, "42", 1, "hello");
     world
 }
@@ -55,7 +55,7 @@ fn a_report_whose_owner_cannot_be_reached_is_completed_where_it_came_in() {
 #[test]
 fn without_relay_a_report_is_completed_where_it_came_in() {
     let mut world = World::with(2, |settings| settings.relay = false);
-    world.handset(1).usual = Reaction::delivered().at_pod(1);
+    world.handset_mut(1).usual = Reaction::delivered().at_pod(1);
     world.queue(0, "42", 1, "hello");
     world.run(secs(2));
     assert_eq!((world.backend.ended("42"), recorders(&world)), (Some(Status::Delivered), vec![1]));
@@ -75,7 +75,7 @@ fn rp_mr_names_the_owner_where_the_call_id_was_rewritten() {
 #[test]
 fn a_report_without_a_token_is_matched_by_subscriber_and_rp_mr() {
     let mut world = World::new(1);
-    world.handset(1).usual = Reaction::delivered().in_reply_to(InReplyTo::Absent);
+    world.handset_mut(1).usual = Reaction::delivered().in_reply_to(InReplyTo::Absent);
     for (id, handset) in [("42", 0), ("43", 1)] {
         world.queue(0, id, handset, "hello");
     }
@@ -95,7 +95,7 @@ fn a_report_matches_by_registration_set_not_by_equal_identity() {
         world.send(0, &call_id, request.header(smsc_proto::sip::Header::PAssociatedUri, set));
         world.run(head_start);
         let other = vec!["sip:bob@ims.mnc001.mcc001.3gppnetwork.org".to_owned()];
-        world.handset(1).usual =
+        world.handset_mut(1).usual =
             Reaction { asserted: Some(other), ..Reaction::delivered().in_reply_to(InReplyTo::Absent) };
         // The backend has the number in the national form; it is the same handset.
         world.queue_with(0, "42", 1, "hello", |row| smsc_backend::QueuedMessage {
@@ -111,8 +111,8 @@ fn a_report_matches_by_registration_set_not_by_equal_identity() {
 #[test]
 fn a_delivery_does_not_change_the_number_of_its_recipient() {
     let mut world = World::new(1);
-    world.handset(1).impu = "sip:bob@ims.mnc001.mcc001.3gppnetwork.org".into();
-    world.handset(1).asserted = vec![world.core.handsets[1].impu.clone()];
+    world.handset_mut(1).impu = "sip:bob@ims.mnc001.mcc001.3gppnetwork.org".into();
+    world.handset_mut(1).asserted = vec![world.core.handsets[1].impu.clone()];
     let info = b"<ims-3gpp version=\"1\"><service-info>447700900002</service-info></ims-3gpp>";
     world.register(1, 3600, Some(("application/3gpp-ims+xml", info)));
     world.run(secs(1));
@@ -162,7 +162,7 @@ fn with_a_report_uri_per_pod_reports_go_straight_to_their_owner() {
 fn with_a_report_uri_per_message_the_request_uri_brings_the_token() {
     let mut world =
         World::with(2, |settings| settings.report_uri = ReportUri::Message("smsc.example".to_owned()));
-    world.handset(1).usual = Reaction::delivered().in_reply_to(InReplyTo::Absent).at_pod(1);
+    world.handset_mut(1).usual = Reaction::delivered().in_reply_to(InReplyTo::Absent).at_pod(1);
     world.queue(0, "42", 1, "hello");
     world.run(secs(2));
     assert_eq!((world.backend.statuses("42"), recorders(&world)), (vec![Status::Delivered], vec![0]));
@@ -174,7 +174,7 @@ fn with_a_report_uri_per_message_the_request_uri_brings_the_token() {
 fn a_report_after_a_restart_is_completed_by_its_token() {
     let mut world = World::new(1);
     world.backend.attempts = Attempts::Unknown;
-    world.handset(1).script.push_back(Reaction::delivered().after(secs(20)));
+    world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(20)));
     world.queue(0, "42", 1, "hello");
     world.run(secs(5));
     world.restart(0);
@@ -188,7 +188,7 @@ fn a_report_after_a_restart_is_completed_by_its_token() {
 fn a_report_after_a_restart_finds_an_id_that_travels_as_a_hash() {
     let mut world = World::new(1);
     world.backend.attempts = Attempts::Unknown;
-    world.handset(1).script.push_back(Reaction::delivered().after(secs(20)));
+    world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(20)));
     world.queue(0, "a message called by a long name", 1, "hello");
     world.run(secs(5));
     world.restart(0);
@@ -200,7 +200,7 @@ fn a_report_after_a_restart_finds_an_id_that_travels_as_a_hash() {
 #[test]
 fn a_late_report_finds_an_id_that_travels_as_a_hash() {
     let mut world = World::new(1);
-    world.handset(1).script.push_back(Reaction::delivered().after(secs(60)));
+    world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(60)));
     world.queue(0, "a message called by a long name", 1, "hello");
     world.run(secs(100));
     let statuses = world.backend.statuses("a message called by a long name");
@@ -237,7 +237,7 @@ fn after_a_restart_the_rows_behind_a_full_batch_wait_too() {
     world.backend.attempts = Attempts::Unknown;
     world.core.handsets.extend((10..30).map(|n| Handset::new(&format!("4477009000{n}"))));
     for n in 0..20 {
-        world.handset(2 + n).script.push_back(Reaction::delivered().after(secs(20)));
+        world.handset_mut(2 + n).script.push_back(Reaction::delivered().after(secs(20)));
         world.queue(0, &n.to_string(), 2 + n, "hello");
     }
     world.run(secs(5));
@@ -253,7 +253,7 @@ fn a_location_that_moves_is_sent_by_one_pod_only() {
     let mut world = World::new(2);
     world.backend.attempts = Attempts::Unknown;
     world.run(secs(1));
-    world.handset(1).script.push_back(Reaction::only(200));
+    world.handset_mut(1).script.push_back(Reaction::only(200));
     for n in 0..4 {
         world.queue(0, &n.to_string(), 1, "hello");
     }
@@ -285,7 +285,7 @@ fn a_report_that_fits_nothing_is_taken_and_counted() {
 fn our_own_message_come_back_is_answered_482() {
     for pod in [0, 1] {
         let mut world = World::new(2);
-        world.handset(1).script.push_back(Reaction::only(0).answering(Answer::LoopTo(pod)));
+        world.handset_mut(1).script.push_back(Reaction::only(0).answering(Answer::LoopTo(pod)));
         world.queue(0, "42", 1, "hello");
         world.run(secs(2));
         assert_eq!(world.backend.statuses("42"), [Status::Failed]);
@@ -300,7 +300,7 @@ fn our_own_message_come_back_is_answered_482() {
 fn our_own_text_come_back_is_answered_482() {
     for pod in [0, 1] {
         let mut world = World::new(2);
-        world.handset(1).script.push_back(Reaction::only(0).answering(Answer::LoopTo(pod)));
+        world.handset_mut(1).script.push_back(Reaction::only(0).answering(Answer::LoopTo(pod)));
         world.queue_with(0, "42", 1, "hello", |row| smsc_backend::QueuedMessage {
             ims_capable: Some(false),
             ..row

@@ -159,7 +159,12 @@ impl World {
     }
 
     /// A handset.
-    pub(crate) fn handset(&mut self, handset: usize) -> &mut Handset {
+    pub(crate) fn handset(&self, handset: usize) -> &Handset {
+        &self.core.handsets[handset]
+    }
+
+    /// A handset, to tell it what to do.
+    pub(crate) fn handset_mut(&mut self, handset: usize) -> &mut Handset {
         &mut self.core.handsets[handset]
     }
 }

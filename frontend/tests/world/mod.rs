@@ -31,7 +31,7 @@ use smsc_proto::sip::{Message, Transport};
 pub(crate) use backend::{Attempts, Backend, row};
 pub(crate) use core::{CORE, Core, Mo, PSI, S_CSCF, report_rpdu};
 pub(crate) use fault::{Fault, Operation};
-pub(crate) use handset::{Answer, Body, Handset, InReplyTo, Reaction, Report, SubmitVerdict};
+pub(crate) use handset::{Answer, Body, Handset, InReplyTo, Incoming, Reaction, Report, SubmitVerdict};
 pub(crate) use link::{Link, Packet, Party};
 pub(crate) use pod::{KEY, Pod, address_of, location_of};
 pub(crate) use sent::{Copy, shown};
