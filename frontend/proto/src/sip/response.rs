@@ -1,6 +1,6 @@
 //! Writing responses.
 
-use std::io::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -133,12 +133,21 @@ fn push_top_via(head: &mut Vec<u8>, line: &[u8], source: SocketAddr) {
         }
     }
     if asked || !same {
-        // Writing to a Vec cannot fail.
-        let _ = write!(head, ";received={address}");
+        let _ = write!(Text(head), ";received={address}");
     }
     // The line was trimmed, so its first element begins it; what stands behind are the other elements.
     push_line_safe(head, line.get(top.len()..).unwrap_or_default());
     head.extend_from_slice(b"\r\n");
+}
+
+/// Octets that text is formatted into; that cannot fail.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
 
 #[cfg(test)]
