@@ -41,7 +41,7 @@ PROTO_MODULES = {
 # What sans-IO code never names: sockets, clocks, threads, randomness.
 IMPURE = re.compile(
     r"\b(Instant::now|SystemTime|UNIX_EPOCH|UdpSocket|TcpStream|TcpListener|thread::(spawn|sleep)|RandomState"
-    r"|std::(fs|process|env|io)\b)"
+    r"|std::(fs|process|env)\b|\bio::(stdin|stdout|stderr))"
 )
 
 
