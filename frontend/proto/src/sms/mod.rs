@@ -27,6 +27,7 @@ pub use address::{Address, AddressError};
 pub use dcs::{Alphabet, Dcs, MessageWaiting};
 pub use error::{DecodeError, ErrorKind};
 pub use explain::explain;
+pub use gsm7::{Language, Shift};
 pub use rp::{Direction, RpAck, RpData, RpError, RpHeader, Rpdu, rp_header};
 pub use split::{Part, SplitError, SplitOptions, split_binary, split_text};
 pub use timestamp::Timestamp;

@@ -3,7 +3,8 @@
 use thiserror::Error;
 
 use super::dcs::{Alphabet, Dcs};
-use super::udh::{CONCATENATION_8, CONCATENATION_16, Concatenation, Elements};
+use super::gsm7::{Language, Shift};
+use super::udh::{CONCATENATION_8, CONCATENATION_16, Concatenation, Elements, encode_shift};
 use super::user_data::{MAX_OCTETS, UserData};
 use super::{gsm7, ucs2};
 
@@ -38,18 +39,22 @@ impl Part {
 pub struct SplitOptions<'a> {
     /// The alphabet; if none is given, GSM 7-bit where it has every character, else UCS2.
     pub alphabet: Option<Alphabet>,
+    /// National languages whose shift tables the receiver is known to have; none by default. They are used where they
+    /// make fewer parts than the default alphabet and, unless the alphabet is given, than UCS2.
+    pub languages: &'a [Language],
     /// The message class, 0 to 3.
     pub class: Option<u8>,
     /// Whether the reference takes 16 bits.
     pub wide_reference: bool,
-    /// Information elements that every part carries besides, raw, without TP-UDHL.
+    /// Information elements that every part carries besides, raw, without TP-UDHL. If shift elements are among them,
+    /// GSM 7-bit text is coded with the tables that these say, and `languages` are not looked at.
     pub udh: &'a [u8],
 }
 
 /// Why a message cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SplitError {
-    /// The alphabet that was asked for lacks a character.
+    /// The alphabet that was asked for lacks a character, in its default tables and in those of the languages allowed.
     #[error("{character:?} at byte {at} is not in the GSM 7-bit alphabet")]
     Character {
         /// The character.
@@ -79,10 +84,15 @@ pub fn split_text(text: &str, reference: u16, options: SplitOptions<'_>) -> Resu
     match options.alphabet {
         Some(Alphabet::EightBit) => Err(SplitError::TextAsData),
         Some(Alphabet::Ucs2) => split_ucs2(text, reference, options),
-        Some(Alphabet::Gsm7) => split_gsm7(&septets(text)?, reference, options),
-        None => match septets(text) {
-            Ok(septets) => split_gsm7(&septets, reference, options),
-            Err(_) => split_ucs2(text, reference, options),
+        Some(Alphabet::Gsm7) => smallest_gsm7(text, reference, options),
+        None => match smallest_gsm7(text, reference, options) {
+            // With room for two shift elements less, UCS2 may need fewer parts than two septets a character.
+            Ok(parts) if parts.len() > 1 && parts[0].as_user_data().shift() != Shift::NONE => {
+                let ucs2 = split_ucs2(text, reference, options).ok();
+                Ok(ucs2.filter(|ucs2| ucs2.len() < parts.len()).unwrap_or(parts))
+            }
+            Err(SplitError::Character { .. }) => split_ucs2(text, reference, options),
+            other => other,
         },
     }
 }
@@ -113,8 +123,46 @@ fn split_ucs2(text: &str, reference: u16, options: SplitOptions<'_>) -> Result<V
     }))
 }
 
-fn split_gsm7(septets: &[u8], reference: u16, options: SplitOptions<'_>) -> Result<Vec<Part>, SplitError> {
-    let plan = Plan::new(reference, options, |header| MAX_SEPTETS.saturating_sub((header * 8).div_ceil(7)))?;
+/// Codes with the tables that make the fewest parts; of equally good ones the first of [`shifts`].
+fn smallest_gsm7(text: &str, reference: u16, options: SplitOptions<'_>) -> Result<Vec<Part>, SplitError> {
+    let told = Elements::new(options.udh).shift();
+    if told != Shift::NONE {
+        return split_gsm7(&septets(text, told)?, reference, options, Shift::NONE);
+    }
+    let mut best: Result<Vec<Part>, SplitError> =
+        septets(text, Shift::NONE).and_then(|septets| split_gsm7(&septets, reference, options, Shift::NONE));
+    for shift in shifts(options.languages) {
+        if best.as_ref().is_ok_and(|parts| parts.len() == 1) {
+            break;
+        }
+        // What is wrong with a default message is what the caller is told.
+        let Ok(septets) = septets(text, shift) else { continue };
+        let Ok(parts) = split_gsm7(&septets, reference, options, shift) else { continue };
+        if best.as_ref().map_or(true, |best| parts.len() < best.len()) {
+            best = Ok(parts);
+        }
+    }
+    best
+}
+
+/// The pairs of tables to try, the one that every receiver can most likely read first: single shift, which leaves
+/// most of the text readable without it, then locking shift, then both.
+fn shifts(languages: &[Language]) -> impl Iterator<Item = Shift> {
+    let single = languages.iter().map(|&language| Shift { single: Some(language), ..Shift::NONE });
+    let with_locking = || languages.iter().filter(|language| language.has_locking());
+    let locking = with_locking().map(|&language| Shift { locking: Some(language), ..Shift::NONE });
+    let both = with_locking().map(|&language| Shift { locking: Some(language), single: Some(language) });
+    single.chain(locking).chain(both)
+}
+
+fn split_gsm7(
+    septets: &[u8],
+    reference: u16,
+    options: SplitOptions<'_>,
+    shift: Shift,
+) -> Result<Vec<Part>, SplitError> {
+    let room = |header: usize| MAX_SEPTETS.saturating_sub((header * 8).div_ceil(7));
+    let plan = Plan::with_shift(reference, options, shift, room)?;
     // An escape is never the second septet of a sequence, so the septet in front of a cut tells whether one is open.
     let cuts = plan.cut(septets.len(), |at| septets[at - 1] != 0x1b)?;
     Ok(plan.parts(&cuts, Dcs::new(Alphabet::Gsm7, options.class), |range, octets| {
@@ -126,11 +174,11 @@ fn split_gsm7(septets: &[u8], reference: u16, options: SplitOptions<'_>) -> Resu
     }))
 }
 
-fn septets(text: &str) -> Result<Vec<u8>, SplitError> {
+fn septets(text: &str, shift: Shift) -> Result<Vec<u8>, SplitError> {
+    let tables = shift.tables();
     let mut septets = Vec::with_capacity(text.len());
     for (at, character) in text.char_indices() {
-        let coded =
-            gsm7::septets(character, gsm7::Tables::DEFAULT).ok_or(SplitError::Character { character, at })?;
+        let coded = gsm7::septets(character, tables).ok_or(SplitError::Character { character, at })?;
         septets.extend_from_slice(coded.as_slice());
     }
     Ok(septets)
@@ -140,6 +188,8 @@ fn septets(text: &str) -> Result<Vec<u8>, SplitError> {
 struct Plan<'a> {
     reference: u16,
     options: SplitOptions<'a>,
+    /// The elements for these stand in front of those of the options.
+    shift: Shift,
     /// Units that fit if there is one part.
     single: usize,
     /// Units that fit into each of several.
@@ -153,13 +203,23 @@ impl<'a> Plan<'a> {
         options: SplitOptions<'a>,
         room: impl Fn(usize) -> usize,
     ) -> Result<Plan<'a>, SplitError> {
-        let extra = options.udh.len();
+        Plan::with_shift(reference, options, Shift::NONE, room)
+    }
+
+    fn with_shift(
+        reference: u16,
+        options: SplitOptions<'a>,
+        shift: Shift,
+        room: impl Fn(usize) -> usize,
+    ) -> Result<Plan<'a>, SplitError> {
+        let shifted = [shift.locking, shift.single].into_iter().flatten().count();
+        let extra = 3 * shifted + options.udh.len();
         if !Elements::new(options.udh).are_sound() || extra >= MAX_OCTETS {
             return Err(SplitError::Header);
         }
         let concatenation = if options.wide_reference { 6 } else { 5 };
         let single = room(if extra == 0 { 0 } else { 1 + extra });
-        Ok(Plan { reference, options, single, each: room(1 + concatenation + extra) })
+        Ok(Plan { reference, options, shift, single, each: room(1 + concatenation + extra) })
     }
 
     /// Returns where the parts end. `may_cut` says whether a part may end in front of the unit at an index above 0.
@@ -208,7 +268,7 @@ impl<'a> Plan<'a> {
     }
 
     fn write_header(&self, index: usize, total: usize, octets: &mut Vec<u8>) {
-        if total == 1 && self.options.udh.is_empty() {
+        if total == 1 && self.options.udh.is_empty() && self.shift == Shift::NONE {
             return;
         }
         octets.push(0);
@@ -221,6 +281,7 @@ impl<'a> Plan<'a> {
             };
             concatenation.encode(octets);
         }
+        encode_shift(self.shift, octets);
         octets.extend_from_slice(self.options.udh);
         octets[0] = (octets.len() - 1) as u8;
     }
@@ -296,6 +357,55 @@ mod tests {
         assert_eq!(parts[1].as_user_data().text().unwrap(), "😀 жжж");
     }
 
+    /// Languages, TP-UDL and TP-DCS of every part.
+    fn coded(text: &str, options: SplitOptions<'_>) -> Vec<(Shift, u8, u8)> {
+        let parts = split_text(text, 0x1234, options).unwrap();
+        assert_eq!(joined(&parts), text);
+        parts.iter().map(|part| (part.as_user_data().shift(), part.length, part.dcs.0)).collect()
+    }
+
+    #[test]
+    fn languages_are_used_only_if_they_are_allowed_and_make_fewer_parts() {
+        let (none, turkish) = (SplitOptions::default(), &[Language::Turkish][..]);
+        let allowed = SplitOptions { languages: turkish, ..none };
+        let single = Shift { single: Some(Language::Turkish), locking: None };
+        let locking = Shift { single: None, locking: Some(Language::Turkish) };
+        assert_eq!(coded("ĞŞİ", none), [(Shift::NONE, 6, 8)]);
+        // 4 octets of header fill 5 septets, and each letter takes two.
+        assert_eq!(coded("ĞŞİ", allowed), [(single, 11, 0)]);
+        assert_eq!(coded(&"ĞŞİğşı".repeat(13)[..154], allowed), [(single, 159, 0)]);
+        assert_eq!(coded(&"Ğ".repeat(155), allowed), [(locking, 160, 0)]);
+        assert_eq!(coded("plain", allowed), [(Shift::NONE, 5, 0)]);
+        assert_eq!(coded("ж", allowed), [(Shift::NONE, 2, 8)]);
+        // ^ takes two septets by default, one in the Portuguese alphabet.
+        let portuguese = SplitOptions { languages: &[Language::Portuguese], ..none };
+        assert_eq!(coded(&"^".repeat(80), portuguese), [(Shift::NONE, 160, 0)]);
+        let locking = Shift { single: None, locking: Some(Language::Portuguese) };
+        assert_eq!(coded(&"^".repeat(81), portuguese), [(locking, 86, 0)]);
+    }
+
+    #[test]
+    fn both_tables_of_a_language_are_used_where_neither_has_all() {
+        let options = SplitOptions { languages: &Language::ALL, ..SplitOptions::default() };
+        let both = Shift { single: Some(Language::Hindi), locking: Some(Language::Hindi) };
+        // 7 octets of header fill 8 septets; the digits are two each.
+        assert_eq!(coded("नमस्ते १२३", options), [(both, 8 + 7 + 6, 0)]);
+        let locking = Shift { single: None, locking: Some(Language::Tamil) };
+        assert_eq!(coded("வணக்கம்", options), [(locking, 5 + 7, 0)]);
+    }
+
+    #[test]
+    fn tables_that_the_callers_own_elements_ask_for_are_the_ones_used() {
+        let udh = [0x25, 1, Language::Turkish.id()];
+        let options = SplitOptions { udh: &udh, languages: &Language::ALL, ..SplitOptions::default() };
+        let locking = Shift { single: None, locking: Some(Language::Turkish) };
+        assert_eq!(coded("ıı", options), [(locking, 5 + 2, 0)]);
+        // è gave its place to the euro sign.
+        assert_eq!(coded("è", options)[0].2, 8);
+        let gsm7 = SplitOptions { alphabet: Some(Alphabet::Gsm7), ..options };
+        assert_eq!(split_text("è", 1, gsm7), Err(SplitError::Character { character: 'è', at: 0 }));
+    }
+
     #[test]
     fn what_cannot_be_made_is_named() {
         let gsm7 = SplitOptions { alphabet: Some(Alphabet::Gsm7), ..SplitOptions::default() };
@@ -321,7 +431,8 @@ mod tests {
             class in prop::option::of(0u8..4), extra in prop::collection::vec(any::<u8>(), 0..60), with_extra: bool,
         ) {
             let udh = if with_extra { [&[0x70, extra.len() as u8][..], &extra].concat() } else { Vec::new() };
-            let options = SplitOptions { alphabet: None, class, wide_reference, udh: &udh };
+            let options =
+                SplitOptions { alphabet: None, languages: &[], class, wide_reference, udh: &udh };
             let parts = split_text(&text, reference, options).unwrap();
             let mut apart = String::new();
             for (index, part) in parts.iter().enumerate() {
@@ -340,6 +451,34 @@ mod tests {
             }
             prop_assert_eq!(&apart, &text);
             prop_assert_eq!(joined(&parts), text);
+        }
+
+        #[test]
+        fn text_of_every_alphabet_comes_back_whole(
+            language in prop::sample::select(&Language::ALL[..]), picks in prop::collection::vec((0u8..128, 0u8..3), 0..400),
+            reference: u16, forced: bool, all: bool,
+        ) {
+            // Characters of the default tables, the locking and the single shift table, mixed.
+            let shift = Shift { locking: Some(language), single: Some(language) };
+            let text: String = picks.iter().flat_map(|&(septet, table)| {
+                let (octets, shift) = [
+                    (vec![septet], Shift::NONE), (vec![septet], shift), (vec![0x1b, septet], shift),
+                ][usize::from(table)].clone();
+                gsm7::chars(octets.into_iter(), shift.tables()).collect::<Vec<_>>()
+            }).collect();
+            let languages = if all { &Language::ALL[..] } else { &[language] };
+            let alphabet = forced.then_some(Alphabet::Gsm7);
+            let options = SplitOptions { languages, alphabet, ..SplitOptions::default() };
+            let parts = match split_text(&text, reference, options) {
+                Err(SplitError::Character { .. }) if forced => return Ok(()),
+                parts => parts.unwrap(),
+            };
+            prop_assert!(parts.iter().all(|part| part.octets.len() <= 140));
+            prop_assert_eq!(joined(&parts), &text[..]);
+            let apart: String = parts.iter().map(|part| part.as_user_data().text().unwrap()).collect();
+            prop_assert_eq!(apart, &text[..]);
+            let default = split_text(&text, reference, SplitOptions { languages: &[], ..options });
+            prop_assert!(default.is_err() || parts.len() <= default.unwrap().len());
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! The user data header (TS 23.040 §9.2.3.24): information elements behind TP-UDHL.
 
+use super::gsm7::{Language, Shift};
+
 /// Concatenated short messages, 8-bit reference (§9.2.3.24.1).
 pub(crate) const CONCATENATION_8: u8 = 0x00;
 /// Application ports, 8-bit (§9.2.3.24.3).
@@ -8,6 +10,11 @@ const PORTS_8: u8 = 0x04;
 const PORTS_16: u8 = 0x05;
 /// Concatenated short messages, 16-bit reference (§9.2.3.24.8).
 pub(crate) const CONCATENATION_16: u8 = 0x08;
+
+/// National language single shift (§9.2.3.24.15).
+const SINGLE_SHIFT: u8 = 0x24;
+/// National language locking shift (§9.2.3.24.16).
+const LOCKING_SHIFT: u8 = 0x25;
 
 /// One information element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +69,18 @@ impl<'a> Elements<'a> {
         elements.by_ref().for_each(drop);
         elements.rest.is_empty()
     }
+
+    /// Returns the national languages that the elements ask for.
+    ///
+    /// The last element of a kind wins; one with an identifier that is not known is ignored (§9.2.3.24.15, .16).
+    #[must_use]
+    pub fn shift(self) -> Shift {
+        self.fold(Shift::NONE, |shift, element| match (element.id, element.language()) {
+            (SINGLE_SHIFT, Some(language)) => Shift { single: Some(language), ..shift },
+            (LOCKING_SHIFT, Some(language)) => Shift { locking: Some(language), ..shift },
+            _ => shift,
+        })
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -89,6 +108,16 @@ impl Element<'_> {
         (sequence >= 1 && sequence <= total).then_some(Concatenation { reference, total, sequence, wide })
     }
 
+    /// Reads the National Language Identifier of a shift element; nothing for a language that has no such table.
+    #[must_use]
+    pub fn language(&self) -> Option<Language> {
+        match (self.id, self.data) {
+            (SINGLE_SHIFT, &[id]) => Language::from_id(id),
+            (LOCKING_SHIFT, &[id]) => Language::from_id(id).filter(|language| language.has_locking()),
+            _ => None,
+        }
+    }
+
     /// Reads a port element.
     #[must_use]
     pub fn ports(&self) -> Option<Ports> {
@@ -101,6 +130,15 @@ impl Element<'_> {
                 source: u16::from_be_bytes([s1, s2]),
             }),
             _ => None,
+        }
+    }
+}
+
+/// Appends the elements that ask for national languages.
+pub(crate) fn encode_shift(shift: Shift, out: &mut Vec<u8>) {
+    for (id, language) in [(SINGLE_SHIFT, shift.single), (LOCKING_SHIFT, shift.locking)] {
+        if let Some(language) = language {
+            out.extend_from_slice(&[id, 1, language.id()]);
         }
     }
 }
@@ -141,6 +179,18 @@ mod tests {
         );
         assert_eq!(elements[2].ports(), Some(Ports { destination: 2948, source: 9200 }));
         assert!(Elements::new(&header).are_sound());
+    }
+
+    #[test]
+    fn the_last_language_of_a_kind_wins_and_an_unknown_one_is_ignored() {
+        let shift = |header: &[u8]| Elements::new(header).shift();
+        let turkish = Shift { single: Some(Language::Turkish), locking: None };
+        assert_eq!(shift(&[0x24, 1, 3, 0x24, 1, 1, 0x24, 1, 14, 0x24, 2, 3, 3, 0x25, 1, 2]), turkish);
+        let both = Shift { single: Some(Language::Urdu), locking: Some(Language::Hindi) };
+        let mut header = Vec::new();
+        encode_shift(both, &mut header);
+        assert_eq!(header, [0x24, 1, 13, 0x25, 1, 6]);
+        assert_eq!(shift(&header), both);
     }
 
     #[test]

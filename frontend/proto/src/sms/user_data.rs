@@ -3,6 +3,7 @@
 use super::dcs::{Alphabet, Dcs};
 use super::error::{DecodeError, ErrorKind};
 use super::fields::{TP_DCS, TP_PI, TP_PID, TP_UD, TP_UDL};
+use super::gsm7::Shift;
 use super::reader::Reader;
 use super::udh::{Concatenation, Elements, Ports};
 use super::{gsm7, ucs2};
@@ -69,6 +70,12 @@ impl<'a> UserData<'a> {
         self.octets.get(self.header_octets()..).unwrap_or_default()
     }
 
+    /// Returns the national languages whose tables GSM 7-bit text is coded with; they hold for this part alone.
+    #[must_use]
+    pub fn shift(&self) -> Shift {
+        self.elements().shift()
+    }
+
     /// Returns the text in UTF-8.
     ///
     /// # Errors
@@ -79,7 +86,7 @@ impl<'a> UserData<'a> {
         // The default alphabet takes at most 3 octets of UTF-8 for 7 bits, and nearly always one.
         let mut text = String::with_capacity(usize::from(self.length));
         match self.alphabet() {
-            Alphabet::Gsm7 => text.extend(gsm7::chars(self.septets(), gsm7::Tables::DEFAULT)),
+            Alphabet::Gsm7 => text.extend(gsm7::chars(self.septets(), self.shift().tables())),
             _ => text.extend(ucs2::chars(self.payload())),
         }
         Ok(text)
@@ -196,16 +203,21 @@ impl<'a> UserData<'a> {
 /// Joins the text of the parts of a long message, given in their order.
 ///
 /// Septets and code units are joined before they become characters, so a sender that cut an escape or a surrogate pair
-/// in two does no harm.
+/// in two does no harm. Each part has an alphabet and shift tables of its own.
 ///
 /// # Errors
 /// As [`UserData::text`], of the first part that is not text.
 pub fn join_text(parts: &[UserData<'_>]) -> Result<String, DecodeError> {
     let mut text = String::new();
-    for run in parts.chunk_by(|one, other| one.alphabet() == other.alphabet()) {
+    let coding = |part: &UserData<'_>| match part.alphabet() {
+        Alphabet::Gsm7 => (Alphabet::Gsm7, part.shift()),
+        alphabet => (alphabet, Shift::NONE),
+    };
+    for run in parts.chunk_by(|one, other| coding(one) == coding(other)) {
         run.iter().try_for_each(UserData::check_text)?;
         if run[0].alphabet() == Alphabet::Gsm7 {
-            text.extend(gsm7::chars(run.iter().flat_map(UserData::septets), gsm7::Tables::DEFAULT));
+            let tables = run[0].shift().tables();
+            text.extend(gsm7::chars(run.iter().flat_map(UserData::septets), tables));
         } else {
             let units: Vec<u8> = run.iter().flat_map(|part| part.payload()).copied().collect();
             text.extend(ucs2::chars(&units));

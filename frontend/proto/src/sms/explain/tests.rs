@@ -121,6 +121,18 @@ fn a_header_is_shown_element_by_element_and_unknown_ones_too() {
 }
 
 #[test]
+fn text_of_a_national_language_is_read_with_its_tables_and_says_so() {
+    let input = octets("44038121f300006211123123330007 03 250101 382c00");
+    let explanation = explain(&input, tpdu(NetworkToMs, Carrier::Data));
+    let shown = explanation.to_string();
+    assert!(
+        shown.contains("IE 25") && shown.contains("Turkish  (national language locking shift)"),
+        "{shown}"
+    );
+    assert!(shown.contains("\"ıĞ\"  (2 septets, Turkish locking shift)"), "{shown}");
+}
+
+#[test]
 fn what_a_sender_wrote_cannot_move_the_cursor() {
     let input = octets("04038121f3000862111231233300 04 001b 202e");
     let shown = explain(&input, tpdu(NetworkToMs, Carrier::Data)).to_string();

@@ -3,6 +3,7 @@
 use super::walk::{Walk, hex, owned};
 use crate::sms::dcs::{Alphabet, Dcs};
 use crate::sms::fields::{TP_DCS, TP_UD, TP_UDL};
+use crate::sms::gsm7::Shift;
 use crate::sms::names;
 use crate::sms::udh::{Element, Elements};
 use crate::sms::user_data::UserData;
@@ -71,7 +72,7 @@ impl<'a> Walk<'a> {
             Ok(text) => {
                 let septets = data.septets().count();
                 let note = match data.alphabet() {
-                    Alphabet::Gsm7 => format!("{septets} septets"),
+                    Alphabet::Gsm7 => format!("{septets} septets{}", tables(data.shift())),
                     _ => format!("{} code units", octets.len() / 2),
                 };
                 self.field(start, "text", text, Some(note));
@@ -83,7 +84,18 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The national tables that the text is read with.
+fn tables(shift: Shift) -> String {
+    let kinds = [(shift.locking, "locking shift"), (shift.single, "single shift")];
+    let named =
+        kinds.into_iter().filter_map(|(language, kind)| Some(format!(", {} {kind}", language?.name())));
+    named.collect()
+}
+
 fn meaning(element: Element<'_>) -> String {
+    if let Some(language) = element.language() {
+        return language.name().to_owned();
+    }
     if let Some(part) = element.concatenation() {
         return format!("reference {}, part {} of {}", part.reference, part.sequence, part.total);
     }

@@ -2,21 +2,30 @@
 //!
 //! Every function takes the [`Tables`] in force, so that a national language is a pair of tables, not another codec.
 
+mod national;
+mod tables;
+
+pub use national::{Language, LanguageError, Shift};
+use tables::NONE;
+
 /// The septet that announces one of the single shift (extension) table.
 const ESCAPE: u8 = 0x1b;
 
-/// A locking shift table and a single shift table.
+/// A locking shift table and a single shift table; [`Shift::tables`] makes those of a national language.
 #[derive(Clone, Copy)]
 pub struct Tables {
-    /// Character of every septet; the one of the escape is not used.
-    pub locking: &'static [char; 128],
-    /// Septets that have a character behind an escape.
-    pub single: &'static [(u8, char)],
+    /// Character of every septet.
+    locking: &'static [char; 128],
+    /// Character of every septet behind an escape.
+    single: &'static [char; 128],
+    /// A character of the single shift table that is read but not sent.
+    unsent: Option<char>,
 }
 
 impl Tables {
     /// The default alphabet and its extension (TS 23.038 §6.2.1, §6.2.1.1).
-    pub const DEFAULT: Tables = Tables { locking: &DEFAULT_ALPHABET, single: &DEFAULT_EXTENSION };
+    pub const DEFAULT: Tables =
+        Tables { locking: &tables::DEFAULT_ALPHABET, single: &tables::DEFAULT_EXTENSION, unsent: None };
 }
 
 /// The one or two septets of a character.
@@ -43,17 +52,20 @@ impl Septets {
 /// Returns the septets of a character, or nothing if the tables do not have it.
 #[must_use]
 pub fn septets(char: char, tables: Tables) -> Option<Septets> {
+    if char == NONE {
+        return None;
+    }
     // Most letters and digits have their ASCII code.
     let code = char as usize;
-    if code < 128 && code != usize::from(ESCAPE) && tables.locking[code] == char {
+    if code < 128 && tables.locking[code] == char {
         return Some(Septets { octets: [ESCAPE, code as u8], escaped: false });
     }
-    let locking = tables.locking.iter().position(|&other| other == char);
-    if let Some(septet) = locking.filter(|&septet| septet != usize::from(ESCAPE)) {
+    let find = |table: &[char; 128]| table.iter().position(|&other| other == char);
+    if let Some(septet) = find(tables.locking) {
         return Some(Septets { octets: [ESCAPE, septet as u8], escaped: false });
     }
-    let (septet, _) = tables.single.iter().find(|(_, other)| *other == char)?;
-    Some(Septets { octets: [ESCAPE, *septet], escaped: true })
+    let septet = find(tables.single).filter(|_| tables.unsent != Some(char))?;
+    Some(Septets { octets: [ESCAPE, septet as u8], escaped: true })
 }
 
 /// Appends the septets of a text, one an octet.
@@ -69,21 +81,20 @@ pub fn encode(text: &str, tables: Tables, out: &mut Vec<u8>) -> Result<(), char>
 
 /// Returns the characters of septets.
 ///
-/// An escaped septet that the single shift table lacks shows the character of the locking table; an escape behind an
-/// escape shows a space (TS 23.038 §6.2.1.1); an escape with nothing behind it shows nothing.
+/// An escaped septet that the single shift table lacks shows the character of the locking table, and one that this
+/// lacks too shows a space; so does an escape behind an escape (TS 23.038 §6.2.1.1). An escape with nothing behind it
+/// shows nothing.
 pub fn chars(septets: impl Iterator<Item = u8>, tables: Tables) -> impl Iterator<Item = char> {
     let mut septets = septets;
+    let shown = |char| if char == NONE { ' ' } else { char };
     std::iter::from_fn(move || {
         let septet = septets.next()? & 0x7f;
         if septet != ESCAPE {
-            return Some(tables.locking[usize::from(septet)]);
+            return Some(shown(tables.locking[usize::from(septet)]));
         }
-        let escaped = septets.next()? & 0x7f;
-        if escaped == ESCAPE {
-            return Some(' ');
-        }
-        let single = tables.single.iter().find(|(other, _)| *other == escaped);
-        Some(single.map_or(tables.locking[usize::from(escaped)], |(_, char)| *char))
+        let escaped = usize::from(septets.next()? & 0x7f);
+        let single = tables.single[escaped];
+        Some(if single == NONE { shown(tables.locking[escaped]) } else { single })
     })
 }
 
@@ -116,31 +127,6 @@ pub fn unpack(octets: &[u8], skip_bits: usize, count: usize) -> impl Iterator<It
         Some(((u16::from(high) << 8 | u16::from(low)) >> shift) as u8 & 0x7f)
     })
 }
-
-#[rustfmt::skip]
-const DEFAULT_ALPHABET: [char; 128] = [
-    '@', '£', '$', '¥', 'è', 'é', 'ù', 'ì', 'ò', 'Ç', '\n', 'Ø', 'ø', '\r', 'Å', 'å',
-    'Δ', '_', 'Φ', 'Γ', 'Λ', 'Ω', 'Π', 'Ψ', 'Σ', 'Θ', 'Ξ', '\u{1b}', 'Æ', 'æ', 'ß', 'É',
-    ' ', '!', '"', '#', '¤', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', '/',
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ':', ';', '<', '=', '>', '?',
-    '¡', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O',
-    'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'Ä', 'Ö', 'Ñ', 'Ü', '§',
-    '¿', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o',
-    'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', 'ä', 'ö', 'ñ', 'ü', 'à',
-];
-
-const DEFAULT_EXTENSION: [(u8, char); 10] = [
-    (0x0a, '\u{0c}'),
-    (0x14, '^'),
-    (0x28, '{'),
-    (0x29, '}'),
-    (0x2f, '\\'),
-    (0x3c, '['),
-    (0x3d, '~'),
-    (0x3e, ']'),
-    (0x40, '|'),
-    (0x65, '€'),
-];
 
 #[cfg(test)]
 mod tests {
@@ -198,11 +184,11 @@ mod tests {
     #[test]
     fn every_character_of_the_default_tables_has_one_code() {
         for septet in (0..128).filter(|&septet| septet != ESCAPE) {
-            let char = DEFAULT_ALPHABET[usize::from(septet)];
+            let char = Tables::DEFAULT.locking[usize::from(septet)];
             assert_eq!(septets(char, Tables::DEFAULT).unwrap().as_slice(), [septet]);
         }
-        for (septet, char) in DEFAULT_EXTENSION {
-            assert_eq!(septets(char, Tables::DEFAULT).unwrap().as_slice(), [ESCAPE, septet]);
+        for (septet, &char) in Tables::DEFAULT.single.iter().enumerate().filter(|(_, char)| **char != NONE) {
+            assert_eq!(septets(char, Tables::DEFAULT).unwrap().as_slice(), [ESCAPE, septet as u8]);
         }
     }
 
