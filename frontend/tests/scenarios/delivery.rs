@@ -250,7 +250,7 @@ fn a_late_report_takes_the_retry_out_of_the_queue_before_the_backend_knows() {
     let mut world = one(Reaction::delivered().after(secs(60)));
     world.backend.retry_after = secs(5);
     world.backend.outage(secs(60), secs(80), Fault::Slow(secs(4)));
-    world.handset_mut(1).script.push_back(Reaction::only(200));
+    world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(14)));
     world.run(secs(46));
     world.queue(0, "43", 1, "there");
     world.run(secs(200));

@@ -269,6 +269,7 @@ fn a_location_that_moves_is_sent_by_one_pod_only() {
     let pods: Vec<Vec<usize>> =
         (0..4).map(|n| world.copies_of(&n.to_string()).iter().map(|c| c.pod).collect()).collect();
     assert_eq!(pods, [vec![0, 1], vec![1], vec![1], vec![1]]);
+    assert_eq!(world.broken_promises(), []);
 }
 
 #[test]

@@ -316,7 +316,8 @@ impl Core {
             || reaction.report != Report::None;
         let (rp_mr, content) = if is_sms { incoming(&body) } else { (0, text(&body)) };
         if took {
-            let incoming = Incoming { at, body: content, rp_mr, message: message.clone() };
+            let acknowledged = reaction.report == Report::Ack;
+            let incoming = Incoming { at, body: content, rp_mr, acknowledged, message: message.clone() };
             self.handsets[handset].inbox.push(incoming);
         }
         if is_sms {

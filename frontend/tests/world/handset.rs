@@ -84,6 +84,8 @@ pub(crate) struct Incoming {
     pub(crate) body: Body,
     /// RP-MR; 0 for text.
     pub(crate) rp_mr: u8,
+    /// The handset will say RP-ACK.
+    pub(crate) acknowledged: bool,
     pub(crate) message: Message,
 }
 
