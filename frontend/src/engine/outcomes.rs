@@ -1,9 +1,10 @@
 //! `process_message`: every outcome is told to the backend, however often that takes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
-use smsc_backend::{AttemptReport, MessageId, Status};
+use smsc_backend::{AttemptReport, MessageId, QueuedMessage, Status};
 
 use super::metrics::{OutcomeLabel, StatusLabel};
 use super::recent::Recent;
@@ -28,6 +29,8 @@ pub(super) struct Outcomes {
     finished: FxHashMap<MessageId, u64>,
     /// Messages whose outcome the backend refused: it goes on showing them, but another copy must not be sent.
     refused: Recent<MessageId, ()>,
+    /// Rows leased to us anew before the answer on their last attempt came: at most one for every row in hand.
+    leased_again: FxHashMap<MessageId, (Arc<str>, QueuedMessage)>,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,7 @@ impl Outcomes {
             pending: FxHashMap::default(),
             finished: FxHashMap::default(),
             refused: Recent::new(REFUSED_LIFE, settings.caps.remembered),
+            leased_again: FxHashMap::default(),
         }
     }
 
@@ -60,6 +64,21 @@ impl Outcomes {
         self.pending.contains_key(id)
             || self.finished.get(id).is_some_and(|at| *at > asked)
             || self.refused.get(now, id).is_some()
+    }
+
+    /// True if an outcome of the message is on its way.
+    pub(super) fn awaits(&self, id: &MessageId) -> bool {
+        self.pending.contains_key(id)
+    }
+
+    /// True if the backend refused an outcome of the message.
+    pub(super) fn is_refused(&mut self, now: Instant, id: &MessageId) -> bool {
+        self.refused.get(now, id).is_some()
+    }
+
+    /// Keeps a row that a leasing backend has handed out again until its last attempt is settled.
+    pub(super) fn leased_again(&mut self, location: Arc<str>, message: QueuedMessage) {
+        self.leased_again.insert(message.id.clone(), (location, message));
     }
 
     /// Forgets what no queue answer can show any more.
@@ -138,6 +157,19 @@ impl Engine {
         }
         if let Some(report) = open.waiting {
             self.report_taken(now, report);
+        }
+        self.take_what_was_leased_again(now, &open);
+    }
+
+    fn take_what_was_leased_again(&mut self, now: Now, settled: &Outcome) {
+        if self.outcomes.awaits(&settled.id) || self.handsets.holds(&settled.id) {
+            return;
+        }
+        let Some((location, message)) = self.outcomes.leased_again.remove(&settled.id) else { return };
+        // A late `delivered` has ended the message, and its new lease with it.
+        if settled.report.status != Status::Delivered {
+            let asked = self.next();
+            self.take_rows(now, &location, vec![message], asked, false);
         }
     }
 }

@@ -159,7 +159,7 @@ impl Engine {
         }
     }
 
-    fn take_rows(
+    pub(super) fn take_rows(
         &mut self,
         now: Now,
         location: &Arc<str>,
@@ -169,23 +169,41 @@ impl Engine {
     ) -> (u32, u32) {
         let (mut fresh, mut left) = (0, 0);
         let mut handsets: Vec<Arc<str>> = Vec::new();
+        let leases = self.settings.backend_leases;
         for message in rows {
-            if self.draining || self.handsets.holds(&message.id) {
+            if leases {
+                // What a leasing backend shows is handed out anew, and to nobody else before the lease ends: it is
+                // never an old picture, and not to be lost.
+                if self.handsets.holds(&message.id) || self.outcomes.awaits(&message.id) {
+                    self.outcomes.leased_again(location.clone(), message);
+                    continue;
+                }
+                if self.draining {
+                    let row = Row { message, location: location.clone(), hold_until: None };
+                    self.release(now, vec![row], "the frontend is shutting down");
+                    continue;
+                }
+            } else if self.draining || self.handsets.holds(&message.id) {
                 continue;
             }
-            if self.outcomes.keeps_back(now.mono, &message.id, asked) {
+            let kept_back = if leases {
+                self.outcomes.is_refused(now.mono, &message.id)
+            } else {
+                self.outcomes.keeps_back(now.mono, &message.id, asked)
+            };
+            if kept_back {
                 left += 1;
                 continue;
             }
             // An attempt of an earlier life of this pod may still be reported: give it the time (design §11).
             let tried = message.delivery_attempts != Some(0);
-            let hold = catching_up && tried && !self.settings.backend_leases;
+            let hold = catching_up && tried && !leases;
             let hold_until = hold.then(|| now.mono + self.settings.timers.tr1n);
             self.tell(Some(&message.id), "mt", || format!("fetched for {}", message.destination_msisdn));
             let row = Row { message, location: location.clone(), hold_until };
             if self.handsets.queued(&row.message) >= self.settings.caps.queued_per_handset {
                 // Only a backend that leases needs to hear of it; others show the row again.
-                if self.settings.backend_leases {
+                if leases {
                     self.release(now, vec![row], "enough is in hand for this handset");
                 }
                 left += 1;

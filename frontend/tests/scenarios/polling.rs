@@ -292,3 +292,23 @@ fn a_lease_that_runs_out_is_unknown_before_the_next_copy() {
     let second = world.copies_of("42")[1].at;
     assert!(second > world.backend.records[0].0 && second > secs(120));
 }
+
+/// The store hands a row out again as soon as it has the outcome, which may be before its answer on that is here.
+#[test]
+fn a_row_leased_again_before_the_answer_on_its_last_attempt_is_not_lost() {
+    for latency in [ms(2), ms(5)] {
+        let mut world = World::with(1, |settings| settings.backend_leases = true);
+        world.backend.lease = Some(secs(120));
+        world.backend.retry_after = ms(0);
+        world.backend.latency = latency;
+        world.handset_mut(1).script.push_back(Reaction::error(41, None));
+        world.queue(0, "42", 1, "hello");
+        for _ in 0..200 {
+            world.engine(0, |engine, now| engine.wake(now, &location_of(0)));
+            world.run(ms(1));
+        }
+        world.run(secs(10));
+        assert_eq!(world.backend.statuses("42"), [Status::Failed, Status::Delivered]);
+        assert_eq!(world.copies().len(), 2);
+    }
+}
