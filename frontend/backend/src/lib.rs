@@ -3,6 +3,8 @@
 //! Two implementations exist: the OmniMessage REST client in [`rest`] and the embedded store (`smsc-store`).
 //! The frontend sees only [`Backend`] and cannot tell them apart.
 
+#![forbid(unsafe_code)]
+
 mod error;
 pub mod rest;
 pub mod types;

@@ -16,6 +16,8 @@
 //!       --read-----> reader thread: its own connection
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod clock;
 mod concat;
 mod config;
