@@ -258,6 +258,22 @@ fn a_late_report_takes_the_retry_out_of_the_queue_before_the_backend_knows() {
     assert_eq!(world.backend.ended("42"), Some(Status::Delivered));
 }
 
+/// The retry is already under way but waits for room; nothing of it was sent, and nothing will be.
+#[test]
+fn a_late_report_withdraws_a_retry_that_is_not_on_the_air_yet() {
+    let mut world = World::with(1, |settings| settings.caps.client_transactions = 1);
+    world.backend.retry_after = secs(5);
+    world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(60)));
+    world.handset_mut(0).script.push_back(Reaction::silent());
+    world.queue(0, "42", 1, "hello");
+    world.run(secs(47));
+    world.queue(0, "43", 0, "there");
+    world.run(secs(200));
+    assert_eq!(world.backend.statuses("42"), [Status::Unknown, Status::Delivered]);
+    assert_eq!(world.copies_of("42").len(), 1);
+    assert_eq!(world.backend.statuses("43"), [Status::Unknown, Status::Delivered]);
+}
+
 #[test]
 fn a_doubled_report_changes_nothing() {
     let mut world = one(Reaction { reports: 3, ..Reaction::delivered() });

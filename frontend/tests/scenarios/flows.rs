@@ -2,6 +2,7 @@
 
 use smsc_backend::{Kind, Location, LocationEvent, StatusReport};
 use smsc_frontend::engine::Call;
+use smsc_proto::sip::Header;
 
 use crate::world::*;
 
@@ -135,7 +136,7 @@ fn registration_flow_of_24_341_b_3() {
     world.run(secs(1));
     assert_eq!(flow(&world)[1..], ["< 200"]);
     let answer = world.core.answers_to(&call_id)[0];
-    assert_eq!(answer.header(smsc_proto::sip::Header::Contact), Some("<sip:192.0.2.10:5060>;expires=600000"));
+    assert_eq!(answer.header(Header::Contact), Some("<sip:192.0.2.10:5060>;expires=600000"));
     let written = world.backend.calls.iter().find_map(|(.., call)| match call {
         Call::InsertLocation(location) => Some(location.clone()),
         _ => None,
@@ -176,6 +177,37 @@ fn a_message_goes_from_handset_to_handset_with_one_time_stamp() {
     let (from, text) = ("+447700900001".to_owned(), "naïve 😀 {€}".to_owned());
     assert_eq!(body, Body::Deliver { from, text, more: false, scts, part: None });
     assert_eq!(world.backend.ended("9000"), Some(smsc_backend::Status::Delivered));
+}
+
+/// Design §7: the Request-URI is the registered identity, else made of the number; the next hop is the outbound proxy,
+/// else the location's S-CSCF, else the domain.
+#[test]
+fn the_request_uri_and_the_next_hop_follow_the_row_and_the_configuration() {
+    let sent = |adjust: fn(&mut smsc_frontend::engine::Settings), impu: bool, s_cscf: bool| {
+        let mut world = World::with(1, adjust);
+        world.dns.insert("ims.mnc001.mcc001.3gppnetwork.org".into(), CORE);
+        world.queue_with(0, "42", 1, "hello", |row| smsc_backend::QueuedMessage {
+            impu: row.impu.clone().filter(|_| impu),
+            s_cscf: row.s_cscf.clone().filter(|_| s_cscf),
+            ..row
+        });
+        world.run(secs(1));
+        assert_eq!(world.backend.statuses("42"), [smsc_backend::Status::Delivered]);
+        let (.., message) = world.requests().remove(0);
+        let header = |name| message.header(name).unwrap().to_owned();
+        assert_eq!(header(Header::To), format!("<{}>", message.request_uri().unwrap()));
+        (message.request_uri().unwrap().to_owned(), header(Header::Route))
+    };
+    let impu = "sip:+447700900002@ims.mnc001.mcc001.3gppnetwork.org".to_owned();
+    let proxy = |settings: &mut smsc_frontend::engine::Settings| {
+        settings.s_cscf_uri = Some("sip:192.0.2.10:5060;lr".into());
+    };
+    let route = || "<sip:192.0.2.10:5060;lr>".to_owned();
+    assert_eq!(sent(|_| {}, true, true), (impu.clone(), route()));
+    assert_eq!(sent(|_| {}, false, true), (format!("{impu};user=phone"), route()));
+    assert_eq!(sent(|settings| settings.tel_uri = true, false, true), ("tel:+447700900002".into(), route()));
+    assert_eq!(sent(proxy, true, false), (impu.clone(), route()));
+    assert_eq!(sent(|_| {}, true, false).0, impu);
 }
 
 /// Design §7: whatever the row, what leaves fits a datagram before other proxies add their Vias.

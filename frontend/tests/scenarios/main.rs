@@ -12,4 +12,5 @@ mod polling;
 mod random;
 mod refusals;
 mod registration;
+mod repeats;
 mod submission;

@@ -51,6 +51,29 @@ fn a_report_whose_owner_cannot_be_reached_is_completed_where_it_came_in() {
     assert_eq!(world.copies_of("42").len(), 1);
 }
 
+/// The owner has it but its backend is slow: whoever completes it, it is delivered once.
+#[test]
+fn a_report_whose_owner_is_slow_is_completed_by_both_and_delivered_once() {
+    let mut world = wrong_pod(Reaction::delivered());
+    world.backend.fail(Operation::ProcessMessage, 1, Fault::Slow(secs(4)));
+    world.run(secs(60));
+    assert_eq!((world.backend.statuses("42"), recorders(&world)), (vec![Status::Delivered], vec![0, 1]));
+    assert_eq!(world.copies_of("42").len(), 1);
+    let statuses: Vec<_> = world.core.answers.iter().filter_map(|(_, m)| m.status()).collect();
+    assert_eq!(statuses, [202]);
+}
+
+/// Only RP-MR named the owner, and that is dead: nobody can say whose report it is, so the network shall repeat it.
+#[test]
+fn a_report_without_a_token_whose_owner_is_dead_is_answered_500() {
+    let mut world = wrong_pod(Reaction::delivered().after(secs(5)).in_reply_to(InReplyTo::Absent));
+    world.run(secs(2));
+    world.kill(0);
+    world.run(secs(10));
+    let statuses: Vec<_> = world.core.answers.iter().filter_map(|(_, m)| m.status()).collect();
+    assert_eq!((statuses, recorders(&world)), (vec![500], vec![]));
+}
+
 /// Without a relay listener every pod completes what it gets.
 #[test]
 fn without_relay_a_report_is_completed_where_it_came_in() {

@@ -140,6 +140,23 @@ fn rows_left_to_the_backend_do_not_hide_the_queue() {
     assert!(polls(&world).len() < 20);
 }
 
+/// At the cap of rows in hand nothing more is asked for, until there is room again.
+#[test]
+fn at_the_cap_of_rows_in_hand_polling_pauses() {
+    let mut world = World::with(1, |settings| {
+        settings.timers.poll_batch = 2;
+        settings.caps.open_mt = 2;
+    });
+    world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(10)));
+    for id in ["1", "2", "3", "4"] {
+        world.queue(0, id, 1, "hello");
+    }
+    world.run(secs(9));
+    assert_eq!(polls(&world).len(), 1);
+    world.run(secs(10));
+    assert!(world.backend.unfinished().is_empty());
+}
+
 /// The outcome is recorded while a poll that saw the row is on its way back.
 #[test]
 fn a_row_recorded_while_a_poll_was_in_flight_is_not_sent_again() {

@@ -1,16 +1,10 @@
-//! From the handset: RP-ACK only for what the backend holds durably, once (design §4, MO and MO repeats).
+//! From the handset: RP-ACK only for what the backend holds durably (design §4, MO).
 
 use smsc_backend::{ErrorClass, SourceType};
 use smsc_proto::sms::{Address, Direction, RpData, Rpdu, Timestamp, Validity};
 
+use crate::repeats::{CAROL, taken};
 use crate::world::*;
-
-const CAROL: &str = "+447700900099";
-
-/// Bodies of what the backend took, in order.
-fn taken(world: &World) -> Vec<&str> {
-    world.backend.accepted.iter().map(|(_, message)| message.message_body.as_str()).collect()
-}
 
 #[test]
 fn rp_ack_comes_only_after_durable_storage() {
@@ -112,25 +106,6 @@ fn a_backend_down_for_longer_than_25_s_is_rp_error_41_and_no_other() {
     }
 }
 
-/// The handset tries again after 41; the backend had it all the time, and has it once.
-#[test]
-fn a_message_sent_again_after_rp_error_41_is_one_message() {
-    for reject_duplicates in [true, false] {
-        let mut world = World::new(1);
-        world.backend.outage(ms(0), secs(27), Fault::LostAnswer);
-        world.submit(0, &Mo::new(CAROL, "hello"));
-        world.run(secs(40));
-        world.submit(0, &Mo { rp_mr: 2, reject_duplicates, ..Mo::new(CAROL, "hello") });
-        world.run(secs(5));
-        assert_eq!(world.handset(0).causes(), [Some(41), None]);
-        assert_eq!(taken(&world), ["hello"]);
-        // The user's next message is another one, although it reads the same.
-        world.submit(0, &Mo { rp_mr: 3, ..Mo::new(CAROL, "hello") });
-        world.run(secs(5));
-        assert_eq!(taken(&world), ["hello", "hello"]);
-    }
-}
-
 #[test]
 fn a_definite_refusal_of_the_backend_names_the_cause() {
     for (fault, cause) in
@@ -159,119 +134,6 @@ fn a_backend_that_denies_us_is_asked_again() {
         class: ErrorClass::Denied.as_str(),
     };
     assert!(errors.get_or_create(&label).get() > 0);
-}
-
-#[test]
-fn two_identical_texts_are_two_messages() {
-    let mut world = World::new(1);
-    for rp_mr in [1, 2, 3] {
-        world.submit(0, &Mo { rp_mr, ..Mo::new(CAROL, "OK") });
-        world.run(secs(2));
-    }
-    assert_eq!((taken(&world), world.handset(0).causes()), (vec!["OK"; 3], vec![None; 3]));
-}
-
-/// TP-RD: the same TP-MR, TP-DA and text again is the same message, and gets the first one's SCTS.
-#[test]
-fn a_repeat_with_tp_rd_is_the_same_message() {
-    let mut world = World::new(1);
-    world.submit(0, &Mo::new(CAROL, "hello"));
-    world.run(secs(50));
-    world.submit(0, &Mo { rp_mr: 2, reject_duplicates: true, ..Mo::new(CAROL, "hello") });
-    world.run(secs(2));
-    assert_eq!((taken(&world), world.handset(0).causes()), (vec!["hello"], vec![None, None]));
-    let verdicts = world.handset(0).verdicts.clone();
-    assert_eq!((verdicts[1].rp_mr, verdicts[1].scts), (2, verdicts[0].scts));
-}
-
-/// Another TP-MR, another recipient or another text is another message, TP-RD or not.
-#[test]
-fn tp_rd_does_not_make_different_messages_one() {
-    let mut world = World::new(1);
-    let first = Mo { reject_duplicates: true, ..Mo::new(CAROL, "hello") };
-    let others = [
-        first.clone(),
-        Mo { tp_mr: 2, ..first.clone() },
-        Mo { to: "+447700900098".into(), ..first.clone() },
-        Mo { text: "hallo".into(), ..first },
-    ];
-    for mo in others {
-        world.submit(0, &mo);
-        world.run(secs(1));
-    }
-    world.submit(1, &Mo { reject_duplicates: true, ..Mo::new(CAROL, "hello") });
-    world.run(secs(1));
-    assert_eq!(taken(&world), ["hello", "hello", "hello", "hallo", "hello"]);
-}
-
-#[test]
-fn a_repeat_with_tp_rd_at_another_pod_is_the_same_message() {
-    let mut world = World::new(2);
-    world.submit(0, &Mo::new(CAROL, "hello"));
-    world.run(secs(50));
-    world.submit(0, &Mo { rp_mr: 2, reject_duplicates: true, pod: 1, ..Mo::new(CAROL, "hello") });
-    world.run(secs(2));
-    assert_eq!((taken(&world), world.handset(0).causes()), (vec!["hello"], vec![None, None]));
-}
-
-/// `duplicates: reject` (TS 23.040 §9.2.3.25): RP-ERROR with TP-FCS 0xC5.
-#[test]
-fn a_repeat_is_rejected_where_the_operator_says_so() {
-    let mut world = World::with(1, |settings| settings.reject_duplicates = true);
-    world.submit(0, &Mo::new(CAROL, "hello"));
-    world.run(secs(2));
-    world.submit(0, &Mo { rp_mr: 2, reject_duplicates: true, ..Mo::new(CAROL, "hello") });
-    world.run(secs(2));
-    let errors: Vec<_> = world.handset(0).verdicts.iter().map(|verdict| verdict.error).collect();
-    assert_eq!(errors, [None, Some((21, Some(0xC5)))]);
-    assert_eq!(taken(&world), ["hello"]);
-}
-
-/// The handset never saw our RP-ACK, and phones exist that do not set TP-RD then. The text after that is a new one.
-#[test]
-fn a_repeat_after_an_rp_ack_that_was_not_confirmed_is_the_same_message() {
-    for answer in [Answer::Silence, Answer::Status(480)] {
-        let mut world = World::new(1);
-        world.handset_mut(0).verdict_answers.push_back(answer);
-        world.submit(0, &Mo::new(CAROL, "OK"));
-        world.run(secs(40));
-        world.submit(0, &Mo { rp_mr: 2, ..Mo::new(CAROL, "OK") });
-        world.run(secs(2));
-        assert_eq!(taken(&world), ["OK"], "{answer:?}");
-        world.submit(0, &Mo { rp_mr: 3, ..Mo::new(CAROL, "OK") });
-        world.run(secs(2));
-        assert_eq!(taken(&world), ["OK", "OK"], "{answer:?}");
-        assert_eq!(world.handset(0).causes(), [None; 3]);
-    }
-}
-
-#[test]
-fn the_same_request_through_two_pods_is_one_message() {
-    let mut world = World::new(2);
-    let call_id = world.submit(0, &Mo::new(CAROL, "hello"));
-    world.send_again(1, &call_id);
-    world.run(secs(2));
-    assert_eq!(world.statuses(&call_id), [202, 202]);
-    assert_eq!((taken(&world), world.handset(0).causes()), (vec!["hello"], vec![None, None]));
-    assert_eq!(world.backend.times(Operation::InsertMessage).len(), 2);
-}
-
-#[test]
-fn the_same_request_again_at_one_pod_gets_the_same_verdict() {
-    let mut world = World::new(1);
-    world.backend.fail(Operation::InsertMessage, 1, Fault::Status(404, Some(1)));
-    let refused = world.submit(0, &Mo::new(CAROL, "hello"));
-    world.run(secs(1));
-    world.send_again(0, &refused);
-    world.run(secs(1));
-    let accepted = world.submit(0, &Mo { tp_mr: 2, ..Mo::new(CAROL, "hello") });
-    world.send_again(0, &accepted);
-    world.run(secs(1));
-    world.send_again(0, &accepted);
-    world.run(secs(1));
-    // The second copy came while the first was still open: the newest of them gets the answer.
-    assert_eq!(world.handset(0).causes(), [Some(1), Some(1), None, None]);
-    assert_eq!(taken(&world), ["hello"]);
 }
 
 /// A retransmission over UDP is the same transaction: one insert, one answer repeated.
@@ -435,4 +297,45 @@ fn a_sender_without_a_number_has_the_one_its_registration_told() {
     world.run(secs(1));
     let sources: Vec<_> = world.backend.accepted.iter().map(|(_, m)| m.source_msisdn.as_str()).collect();
     assert_eq!(sources, ["sip:alice@ims.mnc001.mcc001.3gppnetwork.org", "+447700900001"]);
+}
+
+/// What the sender put beside its text travels beside it (design §6).
+#[test]
+fn a_header_in_the_user_data_is_kept_and_octets_travel_as_hex() {
+    let mut world = World::new(1);
+    let da = Address::international("447785016005").unwrap();
+    let tpdus = [
+        "41010c9144770009009900000c0500030a0201c8329bfd06",
+        "41020c9144770009009900040b06050415b30000000102ff",
+    ];
+    for tpdu in tpdus {
+        let mut rpdu = Vec::new();
+        let user_data = &data_encoding::HEXLOWER.decode(tpdu.as_bytes()).unwrap();
+        Rpdu::Data(RpData { mr: 1, oa: Address::EMPTY, da, user_data })
+            .encode(Direction::MsToNetwork, &mut rpdu);
+        world.send_rpdu(0, 0, &rpdu);
+        world.run(secs(1));
+    }
+    let kept: Vec<_> = (world.backend.accepted.iter())
+        .map(|(_, m)| (m.udh.as_deref(), m.encoding, m.raw_tpdu.as_deref()))
+        .collect();
+    use smsc_backend::Encoding::{Binary, Gsm7};
+    assert_eq!(
+        kept,
+        [(Some("00030a0201"), Gsm7, Some(tpdus[0])), (Some("050415b30000"), Binary, Some(tpdus[1])),]
+    );
+    assert_eq!(taken(&world)[1], "000102ff");
+}
+
+/// A CPIM wrapper names the recipient itself (RFC 3862).
+#[test]
+fn a_cpim_text_goes_to_whom_its_wrapper_names() {
+    let mut world = World::new(1);
+    let (call_id, request) = world.core.message(0, PSI);
+    let cpim = "From: <im:alice@x>\r\nTo: <tel:+447700900099>\r\n\r\nContent-Type: text/plain\r\n\r\nwrapped";
+    world.send(0, &call_id, request.body("message/cpim", cpim.as_bytes()));
+    world.run(secs(1));
+    assert_eq!(world.statuses(&call_id), [202]);
+    let message = &world.backend.accepted[0].1;
+    assert_eq!((message.destination_msisdn.as_str(), message.message_body.as_str()), (CAROL, "wrapped"));
 }
