@@ -35,7 +35,11 @@ impl Engine {
             message.method(),
             Some(Method::Message | Method::Register | Method::Options | Method::Notify)
         );
-        // The method is judged first, and Require means nothing in a CANCEL (RFC 3261 §8.2.1, §8.2.2.3).
+        // The method is judged first, then the Request-URI's scheme (RFC 3261 §8.2.1, §8.2.2.1).
+        if served && let Some(fault) = message.scheme_fault() {
+            return self.refuse(now, &request, fault.status(), "scheme", |r| r);
+        }
+        // Require means nothing in a CANCEL (RFC 3261 §8.2.2.3).
         if served && let Some(required) = message.header(Header::Require) {
             let required = required.to_owned();
             return self

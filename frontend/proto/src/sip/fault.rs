@@ -69,7 +69,11 @@ impl Message {
         if self.count(Header::Via) == 0 {
             return Err(HeaderError { header: Header::Via, problem: Problem::Missing });
         }
-        self.vias().try_for_each(|via| via.map(drop))?;
+        for via in self.vias() {
+            if via?.version != "2.0" {
+                return Err(HeaderError { header: Header::Via, problem: Problem::Protocol });
+            }
+        }
         for (header, party) in [(Header::From, self.from()?), (Header::To, self.to()?)] {
             party.parsed_uri().map_err(|error| HeaderError { header, problem: Problem::Uri(error) })?;
         }

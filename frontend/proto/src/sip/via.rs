@@ -8,6 +8,8 @@ use super::uri::host_port;
 /// One Via value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Via<'a> {
+    /// The SIP version, `2.0` unless the request is one to be refused for it (RFC 3261 §21.5.6).
+    pub version: &'a str,
     /// The transport as written, as `UDP`.
     pub transport: &'a str,
     /// The host of sent-by; an IPv6 address without its brackets.
@@ -25,8 +27,8 @@ impl<'a> Via<'a> {
         if value.is_empty() {
             return Err(Problem::Empty);
         }
-        let rest = match value.strip_prefix("SIP/2.0/") {
-            Some(rest) => rest,
+        let (version, rest) = match value.strip_prefix("SIP/2.0/") {
+            Some(rest) => ("2.0", rest),
             None => sent_protocol(value).ok_or(Problem::Protocol)?,
         };
         let end = rest.find([' ', '\t']).ok_or(Problem::Protocol)?;
@@ -36,7 +38,7 @@ impl<'a> Via<'a> {
         }
         let end = rest.find(';').unwrap_or(rest.len());
         let (host, port) = host_port(trim_str(&rest[..end])).map_err(Problem::SentBy)?;
-        Ok(Via { transport, host, port, params: Params::new(&rest[end..]) })
+        Ok(Via { version, transport, host, port, params: Params::new(&rest[end..]) })
     }
 
     /// The `branch` parameter.
@@ -56,12 +58,15 @@ impl<'a> Via<'a> {
     }
 }
 
-/// What follows a `SIP / 2.0 /` written with blanks or in another case.
-fn sent_protocol(value: &str) -> Option<&str> {
+/// The version in a `SIP / 2.0 /` written with blanks, in another case or of another version, and what follows it.
+fn sent_protocol(value: &str) -> Option<(&str, &str)> {
     let (name, rest) = value.split_once('/')?;
     let (version, rest) = rest.split_once('/')?;
-    let known = trim_str(name).eq_ignore_ascii_case("SIP") && trim_str(version) == "2.0";
-    known.then(|| rest.trim_start_matches([' ', '\t']))
+    let version = trim_str(version);
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+    let numbered = version.split_once('.').is_some_and(|(major, minor)| digits(major) && digits(minor));
+    let known = trim_str(name).eq_ignore_ascii_case("SIP") && numbered;
+    known.then(|| (version, rest.trim_start_matches([' ', '\t'])))
 }
 
 #[cfg(test)]
@@ -77,6 +82,13 @@ mod tests {
     }
 
     #[test]
+    fn another_version_is_told_so_that_it_can_be_refused() {
+        let via = Via::parse("SIP/7.0/UDP a;branch=z9hG4bKx").unwrap();
+        assert_eq!((via.version, via.transport, via.branch()), ("7.0", "UDP", Some("z9hG4bKx")));
+        assert_eq!(Via::parse("sip / 2.0/UDP a").map(|via| via.version), Ok("2.0"));
+    }
+
+    #[test]
     fn an_ipv6_sent_by_comes_without_brackets() {
         let via = Via::parse("SIP/2.0/TCP [2001:db8::9:1];received=[2001:db8::9:255];rport=5062").unwrap();
         assert_eq!((via.host, via.port), ("2001:db8::9:1", None));
@@ -86,7 +98,8 @@ mod tests {
     #[test]
     fn a_broken_via_says_what_is_broken() {
         assert_eq!(Via::parse(""), Err(Problem::Empty));
-        assert_eq!(Via::parse("SIP/7.0/UDP a"), Err(Problem::Protocol));
+        assert_eq!(Via::parse("SIP/x/UDP a"), Err(Problem::Protocol));
+        assert_eq!(Via::parse("HTTP/2.0/UDP a"), Err(Problem::Protocol));
         assert_eq!(Via::parse("SIP/2.0/UDP"), Err(Problem::Protocol));
         assert_eq!(Via::parse("SIP/2.0/UDP ;branch=x"), Err(Problem::SentBy(UriError::Host)));
         assert_eq!(Via::parse("SIP/2.0/UDP a:99999"), Err(Problem::SentBy(UriError::Port)));
