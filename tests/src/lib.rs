@@ -3,4 +3,5 @@
 pub mod capture;
 pub mod codec_cases;
 pub mod load;
+pub mod lone_engine;
 pub mod process;
