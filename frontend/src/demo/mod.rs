@@ -53,16 +53,18 @@ pub struct Options {
 /// A socket, the temporary store or the frontend could not be had, or standard output is closed.
 pub async fn run(options: Options) -> Result<bool, DemoError> {
     let interactive = io::stdin().is_terminal() && !options.script;
+    let ended = ended().map_err(DemoError::Signals)?;
     let stage = Stage::open(options.sip_port).await?;
     let mut screen = Screen::new(io::stdout(), format(options.json));
-    let done = tokio::select! {
-        biased;
-        () = ended(), if !interactive => Ok(false),
-        done = async {
-            introduce(&stage, options, &mut screen)?;
-            if interactive { at_a_terminal(&stage, options, &mut screen).await } else { scripted(&stage, &mut screen).await }
-        } => done,
-    };
+    let done = async {
+        introduce(&stage, options, &mut screen)?;
+        if interactive {
+            at_a_terminal(&stage, options, &mut screen, ended).await
+        } else {
+            scripted(&stage, &mut screen, ended).await
+        }
+    }
+    .await;
     stage.close().await;
     match done {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
@@ -70,7 +72,12 @@ pub async fn run(options: Options) -> Result<bool, DemoError> {
     }
 }
 
-async fn at_a_terminal(stage: &Stage, options: Options, screen: &mut Screen<Stdout>) -> io::Result<bool> {
+async fn at_a_terminal(
+    stage: &Stage,
+    options: Options,
+    screen: &mut Screen<Stdout>,
+    ended: impl Future<Output = ()>,
+) -> io::Result<bool> {
     let _console = match console::serve(stage, options.console_port).await {
         Ok((console, address)) => {
             screen.say(&format!(
@@ -85,16 +92,22 @@ async fn at_a_terminal(stage: &Stage, options: Options, screen: &mut Screen<Stdo
         }
     };
     screen.say("\nType a text to send it; /help says what else can be done, /quit ends.\n")?;
-    terminal::run(stage, screen, ended()).await?;
+    terminal::run(stage, screen, ended).await?;
     Ok(true)
 }
 
-async fn scripted(stage: &Stage, screen: &mut Screen<Stdout>) -> io::Result<bool> {
+async fn scripted(
+    stage: &Stage,
+    screen: &mut Screen<Stdout>,
+    ended: impl Future<Output = ()>,
+) -> io::Result<bool> {
     let mut reader: Reader = stage.journal.reader(0);
     let mut script = std::pin::pin!(script::run(stage));
+    let mut ended = std::pin::pin!(ended);
     let passed = loop {
         tokio::select! {
             biased;
+            () = &mut ended => return Ok(false),
             record = reader.next() => screen.event(&record)?,
             passed = &mut script => break passed,
         }
@@ -139,15 +152,17 @@ fn format(json: bool) -> Format {
     Format::Text { colour: rewrite && !set("NO_COLOR"), rewrite }
 }
 
-/// Resolves when a signal asks the demo to end.
-async fn ended() {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
+/// Takes the signals that ask the demo to end; resolves when one comes. They no longer kill the process from here on, so
+/// that the store's files always go.
+fn ended() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
 }

@@ -35,6 +35,9 @@ pub enum DemoError {
         /// Why.
         source: io::Error,
     },
+    /// Signals cannot be taken.
+    #[error("signals: {0}")]
+    Signals(io::Error),
     /// No port of the loopback could be had.
     #[error("a socket on 127.0.0.1: {0}")]
     Socket(io::Error),
