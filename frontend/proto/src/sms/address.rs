@@ -46,6 +46,13 @@ impl Address {
     /// No address: length 0 in RP-OA and RP-DA.
     pub const EMPTY: Address =
         Address { type_of_address: NO_EXTENSION, semi_octets: 0, octets: [0; MAX_OCTETS] };
+    /// The number that stands where a subscriber has none: fifteen zeros, international (TS 23.003). SMS without an
+    /// MSISDN tells who is meant in SIP, and this in TP-DA or TP-OA (TS 24.341 annex B.7).
+    pub const DUMMY_MSISDN: Address = Address {
+        type_of_address: NO_EXTENSION | Self::TON_INTERNATIONAL << 4 | Self::NPI_E164,
+        semi_octets: 15,
+        octets: [0, 0, 0, 0, 0, 0, 0, 0xf0, 0, 0],
+    };
     /// Type of number: unknown.
     pub const TON_UNKNOWN: u8 = 0;
     /// Type of number: international, written with a `+`.
@@ -143,6 +150,13 @@ impl Address {
     #[must_use]
     pub fn is_international(&self) -> bool {
         self.ton() == Self::TON_INTERNATIONAL
+    }
+
+    /// Returns whether this is [`Address::DUMMY_MSISDN`], of whatever type: no number of a subscriber.
+    #[must_use]
+    pub fn is_dummy_msisdn(&self) -> bool {
+        !self.is_alphanumeric()
+            && (self.semi_octets, self.octets) == (Self::DUMMY_MSISDN.semi_octets, Self::DUMMY_MSISDN.octets)
     }
 
     /// Returns whether the address is a name, not a number.
@@ -396,6 +410,17 @@ mod tests {
         assert_eq!(octets[0], 13);
         octets[0] = 14;
         assert_eq!(tp(&octets).digits(), "7 chars");
+    }
+
+    #[test]
+    fn who_has_no_number_has_fifteen_zeros() {
+        let zeros = Address::international("000000000000000").unwrap();
+        assert_eq!(zeros, Address::DUMMY_MSISDN);
+        assert_eq!(tp(&tp_octets(zeros)), Address::DUMMY_MSISDN);
+        assert!(zeros.is_dummy_msisdn() && Address::dialled("000000000000000").unwrap().is_dummy_msisdn());
+        for other in ["00000000000000", "0000000000000000", "000000000000001"] {
+            assert!(!Address::international(other).unwrap().is_dummy_msisdn(), "{other}");
+        }
     }
 
     #[test]

@@ -41,6 +41,30 @@ impl Dcs {
         })
     }
 
+    /// Returns the scheme of a message waiting indication; nothing for 8-bit data and for UCS2 that is to be
+    /// discarded, which have none.
+    #[must_use]
+    pub fn of_message_waiting(waiting: MessageWaiting, alphabet: Alphabet) -> Option<Dcs> {
+        let group = match (alphabet, waiting.store) {
+            (Alphabet::Gsm7, false) => 0xc0,
+            (Alphabet::Gsm7, true) => 0xd0,
+            (Alphabet::Ucs2, true) => 0xe0,
+            (Alphabet::Ucs2, false) | (Alphabet::EightBit, _) => return None,
+        };
+        Some(Dcs(group | u8::from(waiting.active) << 3 | waiting.kind & 0x03))
+    }
+
+    /// Returns whether the octet is of a coding group or has an alphabet that TS 23.038 reserves; such a message is
+    /// read as GSM 7-bit.
+    #[must_use]
+    pub fn is_reserved(self) -> bool {
+        match self.0 >> 4 {
+            0x0..=0x7 => self.0 & 0x0c == 0x0c,
+            0x8..=0xb => true,
+            _ => false,
+        }
+    }
+
     /// Returns the alphabet; reserved codings are GSM 7-bit (TS 23.038 §4).
     #[must_use]
     pub fn alphabet(self) -> Alphabet {
@@ -143,6 +167,24 @@ mod tests {
         assert_eq!(Dcs(0xd1).message_waiting(), Some(MessageWaiting { store: true, active: false, kind: 1 }));
         assert_eq!(Dcs(0xea).message_waiting(), Some(MessageWaiting { store: true, active: true, kind: 2 }));
         assert_eq!(Dcs(0xf0).message_waiting(), None);
+    }
+
+    #[test]
+    fn a_waiting_indication_reads_back() {
+        for octet in (0xc0..=0xef).filter(|octet| octet & 0x04 == 0) {
+            let waiting = Dcs(octet).message_waiting().unwrap();
+            assert_eq!(Dcs::of_message_waiting(waiting, Dcs(octet).alphabet()), Some(Dcs(octet)));
+        }
+        let discarded = MessageWaiting { store: false, active: true, kind: 0 };
+        assert_eq!(Dcs::of_message_waiting(discarded, Alphabet::Ucs2), None);
+    }
+
+    #[test]
+    fn every_octet_is_reserved_or_of_a_known_group() {
+        let reserved: Vec<u8> = (0..=255).filter(|&octet| Dcs(octet).is_reserved()).collect();
+        let general = (0u8..0x80).filter(|octet| octet & 0x0c == 0x0c);
+        assert_eq!(reserved, general.chain(0x80..0xc0).collect::<Vec<_>>());
+        assert!(reserved.iter().all(|&octet| Dcs(octet).alphabet() == Alphabet::Gsm7));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::gsm7::{Language, Shift};
 
 /// Concatenated short messages, 8-bit reference (§9.2.3.24.1).
 pub(crate) const CONCATENATION_8: u8 = 0x00;
+/// Special SMS message indication (§9.2.3.24.2).
+const INDICATION: u8 = 0x01;
 /// Application ports, 8-bit (§9.2.3.24.3).
 const PORTS_8: u8 = 0x04;
 /// Application ports, 16-bit (§9.2.3.24.4).
@@ -47,6 +49,19 @@ pub struct Ports {
     pub source: u16,
 }
 
+/// A special SMS message indication: messages of a kind that wait elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Indication {
+    /// Whether the message is kept, not discarded after the indication was shown.
+    pub store: bool,
+    /// The profile of the subscriber less 1, 0 to 3.
+    pub profile: u8,
+    /// 0 voicemail, 1 fax, 2 e-mail, 3 and above other kinds.
+    pub kind: u8,
+    /// How many wait; 255 stands for any number from 255 on.
+    pub count: u8,
+}
+
 /// The elements of a header, in their order; unknown ones too.
 ///
 /// The iterator ends before an element that runs past the end of the header.
@@ -83,6 +98,14 @@ impl<'a> Elements<'a> {
     }
 }
 
+impl Element<'_> {
+    /// Returns whether only the first part of a long message has this element: a (U)SIM toolkit security header
+    /// (TS 31.115, concatenated packets).
+    pub(crate) fn is_first_only(&self) -> bool {
+        matches!(self.id, 0x70..=0x7f)
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = Element<'a>;
 
@@ -114,6 +137,20 @@ impl Element<'_> {
         match (self.id, self.data) {
             (SINGLE_SHIFT, &[id]) => Language::from_id(id),
             (LOCKING_SHIFT, &[id]) => Language::from_id(id).filter(|language| language.has_locking()),
+            _ => None,
+        }
+    }
+
+    /// Reads a special SMS message indication.
+    #[must_use]
+    pub fn indication(&self) -> Option<Indication> {
+        match (self.id, self.data) {
+            (INDICATION, &[kind, count]) => Some(Indication {
+                store: kind & 0x80 != 0,
+                profile: kind >> 5 & 0x03,
+                kind: kind & 0x1f,
+                count,
+            }),
             _ => None,
         }
     }
@@ -191,6 +228,13 @@ mod tests {
         encode_shift(both, &mut header);
         assert_eq!(header, [0x24, 1, 13, 0x25, 1, 6]);
         assert_eq!(shift(&header), both);
+    }
+
+    #[test]
+    fn an_indication_tells_what_waits_and_for_which_profile() {
+        let element = Element { id: 0x01, data: &[0xa2, 3] };
+        assert_eq!(element.indication(), Some(Indication { store: true, profile: 1, kind: 2, count: 3 }));
+        assert_eq!(Element { id: 0x01, data: &[0xa2] }.indication(), None);
     }
 
     #[test]

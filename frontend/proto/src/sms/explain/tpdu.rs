@@ -7,13 +7,14 @@ use crate::sms::fields::{
     TP_ST, TP_VP,
 };
 use crate::sms::names::{self, StatusClass};
+use crate::sms::pid;
 use crate::sms::rp::Direction;
 use crate::sms::tpdu::{
     Carrier, HEADER, LOOP_PREVENTION, NO_MORE_MESSAGES, REJECT_DUPLICATES, REPLY_PATH, STATUS_REPORT,
     TpduType,
 };
 use crate::sms::user_data::{MAX_OCTETS, MAX_REPORT_OCTETS};
-use crate::sms::validity::Validity;
+use crate::sms::validity::{Enhanced, Period, Validity};
 
 impl<'a> Walk<'a> {
     pub(super) fn tpdu(&mut self, direction: Direction, carrier: Carrier) -> Option<()> {
@@ -146,7 +147,10 @@ impl<'a> Walk<'a> {
     }
 
     fn pid(&mut self) -> Option<()> {
-        self.hex_octet(TP_PID, |pid| names::pid(pid).and_then(owned))?;
+        self.hex_octet(TP_PID, |octet| match pid::replace_type(octet) {
+            Some(number) => Some(format!("replace short message type {number}")),
+            None => names::pid(octet).and_then(owned),
+        })?;
         Some(())
     }
 
@@ -187,14 +191,35 @@ impl<'a> Walk<'a> {
         let (value, note) = match validity {
             Validity::Relative(octet) => (period(validity.seconds(0)), format!("relative, {octet}")),
             Validity::Absolute(time) => (time.to_string(), "absolute".to_owned()),
-            Validity::Enhanced(octets) => {
-                let once = if validity.single_shot() { ", one attempt only" } else { "" };
-                (period(validity.seconds(0)), format!("enhanced{once}, {}", hex(&octets)))
-            }
+            Validity::Enhanced(octets) => (
+                period(validity.seconds(0)),
+                format!("enhanced{}, {}", functionality(validity), hex(&octets)),
+            ),
         };
         self.field(start, TP_VP.name, value, Some(note));
         Some(())
     }
+}
+
+/// What the functionality indicator of the enhanced format says.
+fn functionality(validity: Validity) -> String {
+    let Some(Enhanced { single_shot, extensions, period }) = validity.enhanced() else {
+        return String::new();
+    };
+    let mut words = match period {
+        Period::None => ", no period given".to_owned(),
+        Period::Relative(octet) => format!(", relative {octet}"),
+        Period::Seconds(_) => ", in seconds".to_owned(),
+        Period::Time { .. } => ", in hours, minutes and seconds".to_owned(),
+        Period::Reserved(format) => format!(", format {format} reserved or not as it says"),
+    };
+    if single_shot {
+        words += ", one attempt only";
+    }
+    if extensions > 0 {
+        words += &format!(", extended by {extensions}");
+    }
+    words
 }
 
 /// A period in the largest unit that tells it exactly.

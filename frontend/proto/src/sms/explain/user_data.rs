@@ -5,7 +5,7 @@ use crate::sms::dcs::{Alphabet, Dcs};
 use crate::sms::fields::{TP_DCS, TP_UD, TP_UDL};
 use crate::sms::gsm7::Shift;
 use crate::sms::names;
-use crate::sms::udh::{Element, Elements};
+use crate::sms::udh::{Element, Elements, Indication};
 use crate::sms::user_data::UserData;
 
 impl<'a> Walk<'a> {
@@ -102,6 +102,10 @@ fn meaning(element: Element<'_>) -> String {
     if let Some(ports) = element.ports() {
         return format!("to port {}, from port {}", ports.destination, ports.source);
     }
+    if let Some(Indication { store, kind, count, .. }) = element.indication() {
+        let kind = ["voicemail", "fax", "e-mail", "other"].get(usize::from(kind)).unwrap_or(&"extended");
+        return format!("{count} {kind} messages wait, {}", if store { "store" } else { "discard" });
+    }
     hex(element.data)
 }
 
@@ -111,6 +115,9 @@ fn scheme(dcs: Dcs) -> String {
         Alphabet::EightBit => "8-bit data".to_owned(),
         Alphabet::Ucs2 => "UCS2".to_owned(),
     }];
+    if dcs.is_reserved() {
+        words.push("reserved coding".to_owned());
+    }
     if dcs.compressed() {
         words.push("compressed".to_owned());
     }

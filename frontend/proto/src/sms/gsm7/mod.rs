@@ -82,8 +82,7 @@ pub fn encode(text: &str, tables: Tables, out: &mut Vec<u8>) -> Result<(), char>
 /// Returns the characters of septets.
 ///
 /// An escaped septet that the single shift table lacks shows the character of the locking table, and one that this
-/// lacks too shows a space; so does an escape behind an escape (TS 23.038 §6.2.1.1). An escape with nothing behind it
-/// shows nothing.
+/// lacks too shows a space; so does an escape behind an escape (TS 23.038 §6.2.1.1) or one with nothing behind it.
 pub fn chars(septets: impl Iterator<Item = u8>, tables: Tables) -> impl Iterator<Item = char> {
     let mut septets = septets;
     let shown = |char| if char == NONE { ' ' } else { char };
@@ -92,7 +91,8 @@ pub fn chars(septets: impl Iterator<Item = u8>, tables: Tables) -> impl Iterator
         if septet != ESCAPE {
             return Some(shown(tables.locking[usize::from(septet)]));
         }
-        let escaped = usize::from(septets.next()? & 0x7f);
+        let Some(escaped) = septets.next() else { return Some(' ') };
+        let escaped = usize::from(escaped & 0x7f);
         let single = tables.single[escaped];
         Some(if single == NONE { shown(tables.locking[escaped]) } else { single })
     })
@@ -171,7 +171,7 @@ mod tests {
     fn an_unknown_escape_shows_the_character_of_the_main_table() {
         assert_eq!(text(&[0x1b, 0x41, 0x42]), "AB");
         assert_eq!(text(&[0x41, 0x1b, 0x1b, 0x42]), "A B");
-        assert_eq!(text(&[0x41, 0x1b]), "A");
+        assert_eq!(text(&[0x41, 0x1b]), "A ");
     }
 
     #[test]
