@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::sms::Tpdu;
 use Direction::{MsToNetwork, NetworkToMs};
 
 fn octets(hex: &str) -> Vec<u8> {
@@ -147,6 +148,34 @@ proptest! {
             prop_assert!(range.start <= range.end && range.end <= input.len(), "{name} {range:?}");
         }
         let _ = explanation.to_string();
+    }
+
+    #[test]
+    fn an_explanation_has_a_problem_where_the_decoder_has_an_error(
+        first: u8, number in prop::collection::vec(any::<u8>(), 0..6),
+        rest in prop::collection::vec(prop_oneof![Just(0u8), Just(0xff), 0u8..8, any::<u8>()], 0..230),
+        from_handset: bool, carrier in prop::sample::select(&[Carrier::Data, Carrier::Ack, Carrier::Error][..]),
+    ) {
+        let direction = if from_handset { MsToNetwork } else { NetworkToMs };
+        // An address of a sound length behind the first octets of most types.
+        let address = [&[2 * number.len() as u8, 0x91][..], &number].concat();
+        for input in [
+            [&[first][..], &rest].concat(),
+            [&[first][..], &address, &rest].concat(),
+            [&[first, 0][..], &address, &rest].concat(),
+            [&[first, 0, 0, 0, 0][..], &address, &rest].concat(),
+        ] {
+            let explanation = explain(&input, tpdu(direction, carrier));
+            let problems: Vec<&Node> =
+                explanation.problems().filter(|node| !node.value.contains("behind the last field")).collect();
+            match Tpdu::decode(direction, carrier, &input) {
+                Ok(_) => prop_assert!(problems.is_empty(), "{explanation}"),
+                Err(error) => {
+                    prop_assert_eq!(problems.len(), 1, "{}", explanation);
+                    prop_assert_eq!(&problems[0].value, &error.to_string(), "{}", explanation);
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::sms::names::{self, StatusClass};
 use crate::sms::pid;
 use crate::sms::rp::Direction;
 use crate::sms::tpdu::{
-    Carrier, HEADER, LOOP_PREVENTION, NO_MORE_MESSAGES, REJECT_DUPLICATES, REPLY_PATH, STATUS_REPORT,
-    TpduType,
+    Carrier, Command, HEADER, LOOP_PREVENTION, NO_MORE_MESSAGES, REJECT_DUPLICATES, REPLY_PATH,
+    STATUS_REPORT, TpduType,
 };
 use crate::sms::user_data::{MAX_OCTETS, MAX_REPORT_OCTETS};
 use crate::sms::validity::{Enhanced, Period, Validity};
@@ -40,7 +40,7 @@ impl<'a> Walk<'a> {
 
     /// The first octet, and each of its bits that the type uses.
     fn first_octet(&mut self, tpdu_type: TpduType) -> Option<u8> {
-        use TpduType::{Command, Deliver, StatusReport, Submit};
+        use TpduType::{Deliver, StatusReport, Submit};
         let first = self.reader.octet(TP_MTI);
         let first = self.check(first)?;
         self.field(0, TP_MTI.name, (first & 0x03).to_string(), owned(tpdu_type.name()));
@@ -68,7 +68,9 @@ impl<'a> Walk<'a> {
             StatusReport => {
                 bit("TP-SRQ", STATUS_REPORT, "result of an SMS-COMMAND", "result of an SMS-SUBMIT")
             }
-            Command => bit("TP-SRR", STATUS_REPORT, "status report requested", "no status report requested"),
+            TpduType::Command => {
+                bit("TP-SRR", STATUS_REPORT, "status report requested", "no status report requested")
+            }
             _ => {}
         }
         bit("TP-UDHI", HEADER, "a header in front of the user data", "no header");
@@ -136,12 +138,13 @@ impl<'a> Walk<'a> {
         self.octet(TP_CT, |command| owned(names::command_type(command).unwrap_or("reserved")))?;
         self.octet(TP_MN, |_| owned("TP-MR of the message it is about"))?;
         self.address(TP_DA, Address::decode_tp)?;
-        let length = self.octet(TP_CDL, |_| None)?;
         let start = self.reader.at();
-        let data = self.reader.take(length.into(), TP_CD);
+        let data = Command::read_data(&mut self.reader);
         let data = self.check(data)?;
+        self.field(start, TP_CDL.name, data.len().to_string(), owned("octets"));
+        self.end_field_at(start + 1);
         if !data.is_empty() {
-            self.field(start, TP_CD.name, hex(data), None);
+            self.field(start + 1, TP_CD.name, hex(data), None);
         }
         Some(())
     }

@@ -50,12 +50,7 @@ impl<'a> Command<'a> {
         let command_type = reader.octet(TP_CT)?;
         let message_number = reader.octet(TP_MN)?;
         let da = Address::decode_tp(reader, TP_DA)?;
-        let at = reader.at();
-        let length = usize::from(reader.octet(TP_CDL)?);
-        if length > MAX_DATA {
-            return Err(TP_CDL.length_error(at, length, 0, MAX_DATA));
-        }
-        let data = reader.take(length, TP_CD)?;
+        let data = Command::read_data(reader)?;
         Ok(Command {
             status_report_request: first & STATUS_REPORT != 0,
             header: first & HEADER != 0,
@@ -66,6 +61,16 @@ impl<'a> Command<'a> {
             da,
             data,
         })
+    }
+
+    /// Reads TP-CDL and TP-CD.
+    pub(crate) fn read_data(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+        let at = reader.at();
+        let length = usize::from(reader.octet(TP_CDL)?);
+        if length > MAX_DATA {
+            return Err(TP_CDL.length_error(at, length, 0, MAX_DATA));
+        }
+        reader.take(length, TP_CD)
     }
 
     /// Appends the TPDU. Of the data only the first 157 octets have room.
