@@ -238,7 +238,7 @@ fn a_text_only_handset_has_a_text_and_its_200_is_the_delivery() {
         world.run(secs(2));
         world
     };
-    let mut world = text_only(200, None, "naïve 😀");
+    let world = text_only(200, None, "naïve 😀");
     assert_eq!(world.backend.statuses("42"), [Status::Delivered]);
     assert_eq!(world.handset(1).inbox[0].body, Body::Text("naïve 😀".into()));
     let (.., request) = world.requests().remove(0);

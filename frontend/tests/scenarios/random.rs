@@ -1,4 +1,4 @@
-//! Any interleaving: loss, duplication, reordering, restarts of pods and faults of the backend.
+//! Any interleaving: loss, duplication, reordering, pods that drain, crash and start again, and faults of the backend.
 //!
 //! Whatever happens in the first minute, afterwards all is well long enough for everything to come to its end. Then:
 //! no accepted message is lost, none is called delivered that was not, no second copy was on the air while an earlier
@@ -30,7 +30,8 @@ struct Plan {
     mt: Vec<(u64, usize, usize, bool)>,
     mo: Vec<(u64, usize, usize)>,
     reactions: Vec<(usize, Reaction)>,
-    restarts: Vec<(u64, usize, u64)>,
+    /// When, which pod, for how long it is away, and whether it was told before.
+    restarts: Vec<(u64, usize, u64, bool)>,
     faults: Vec<(u64, u64, Fault)>,
     relay_lost: bool,
 }
@@ -82,7 +83,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let at = || 0..STORM.as_millis() as u64;
-    let restarts = prop_oneof![Just(Vec::new()), vec((at(), 0..3usize, 0..15_000u64), 1..4)];
+    let restarts = prop_oneof![Just(Vec::new()), vec((at(), 0..3usize, 0..15_000u64, any::<bool>()), 1..4)];
     (1..4usize, any::<bool>(), restarts).prop_flat_map(move |(pods, leases, restarts)| {
         let tokens = !restarts.is_empty();
         let link = (any::<u64>(), 0..250u32, 0..150u32, 0..400u64, any::<bool>());
@@ -109,7 +110,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 faults,
                 relay_lost,
             };
-            for (_, pod, _) in &mut plan.restarts {
+            for (_, pod, ..) in &mut plan.restarts {
                 *pod %= pods;
             }
             for (_, reaction) in &mut plan.reactions {
@@ -125,6 +126,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 enum Deed {
     Mt { id: usize, pod: usize, handset: usize, long: bool },
     Mo { n: usize, handset: usize, pod: usize },
+    Drain(usize),
     Kill(usize),
     Start(usize),
     Calm,
@@ -169,13 +171,18 @@ fn deeds(plan: &Plan) -> Vec<(Duration, Deed)> {
     for (n, (at, handset, pod)) in plan.mo.iter().enumerate() {
         deeds.push((ms(*at), Deed::Mo { n, handset: *handset, pod: *pod }));
     }
-    for (at, pod, down) in &plan.restarts {
-        deeds.push((ms(*at), Deed::Kill(*pod)));
-        deeds.push((ms(at + down), Deed::Start(*pod)));
+    for (at, pod, down, told) in &plan.restarts {
+        let mut at = ms(*at);
+        if *told {
+            deeds.push((at, Deed::Drain(*pod)));
+            at += secs(46);
+        }
+        deeds.push((at, Deed::Kill(*pod)));
+        deeds.push((at + ms(*down), Deed::Start(*pod)));
     }
-    deeds.push((STORM + secs(15), Deed::Calm));
+    deeds.push((STORM + secs(61), Deed::Calm));
     // Whoever said it was full or absent in the storm says now, and once more, that it is there.
-    deeds.push((STORM + secs(60), Deed::Settle));
+    deeds.push((STORM + secs(120), Deed::Settle));
     deeds.push((STORM + secs(300), Deed::Settle));
     deeds.sort_by_key(|(at, _)| *at);
     deeds
@@ -193,6 +200,10 @@ fn act(world: &mut World, submissions: &mut Vec<Submission>, deed: Deed) {
             let call_ids = vec![world.submit(handset, &mo)];
             submissions.push(Submission { handset, mo, call_ids, over: None, rp_acked: false });
         }
+        Deed::Drain(pod) if world.pods[pod].engine.is_some() => {
+            world.engine(pod, |engine, now| engine.begin_drain(now));
+        }
+        Deed::Drain(_) => {}
         Deed::Kill(pod) => world.kill(pod),
         Deed::Start(pod) => world.restart(pod),
         Deed::Calm => {

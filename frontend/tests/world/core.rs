@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use smsc_proto::sip::transaction::{ClientId, Config, Event, Flow, ServerId, Target, Transactions, Transmit};
 use smsc_proto::sip::{Header, Message, Method, Request, Response, Transport};
-use smsc_proto::sms::{
-    Address, Carrier, DeliverReport, Direction, RpAck, RpData, RpError, Rpdu, SplitOptions, Submit, Tpdu,
-    Validity, rp_header, split_text,
-};
+use smsc_proto::sms::rp_header;
 
-use super::handset::{Answer, Body, Handset, InReplyTo, Incoming, Reaction, Report, SubmitVerdict};
-use super::{World, address_of, ms, pod, secs};
+use super::handset::{Answer, Handset, InReplyTo, Incoming, Reaction, Report};
+use super::rpdus::{Mo, incoming, report_rpdu, submit_verdict, text};
+use super::{World, address_of, ms, secs};
 
 /// Where the core listens.
 pub(crate) const CORE: SocketAddr =
@@ -52,62 +50,6 @@ struct Purpose {
     call_id: String,
     pod: usize,
     retries: u32,
-}
-
-/// A short message from a handset.
-#[derive(Debug, Clone)]
-pub(crate) struct Mo {
-    pub(crate) to: String,
-    pub(crate) text: String,
-    pub(crate) tp_mr: u8,
-    pub(crate) rp_mr: u8,
-    pub(crate) reject_duplicates: bool,
-    pub(crate) status_report: bool,
-    pub(crate) validity: Option<Validity>,
-    pub(crate) pod: usize,
-}
-
-impl Mo {
-    /// A message with TP-MR 1 and RP-MR 1, sent through pod 0.
-    pub(crate) fn new(to: &str, text: &str) -> Self {
-        Self {
-            to: to.to_owned(),
-            text: text.to_owned(),
-            tp_mr: 1,
-            rp_mr: 1,
-            reject_duplicates: false,
-            status_report: false,
-            validity: None,
-            pod: 0,
-        }
-    }
-
-    /// The SMS-SUBMIT.
-    pub(crate) fn tpdu(&self) -> Vec<u8> {
-        let parts = split_text(&self.text, 0, SplitOptions::default()).expect("a text that fits");
-        let mut tpdu = Vec::new();
-        Submit {
-            reject_duplicates: self.reject_duplicates,
-            reply_path: false,
-            status_report_request: self.status_report,
-            mr: self.tp_mr,
-            da: Address::dialled(&self.to).expect("a number"),
-            pid: 0,
-            vp: self.validity,
-            ud: parts[0].as_user_data(),
-        }
-        .encode(&mut tpdu);
-        tpdu
-    }
-
-    /// The RP-DATA.
-    pub(crate) fn rpdu(&self) -> Vec<u8> {
-        let da = Address::international("447785016005").expect("a number");
-        let mut rpdu = Vec::new();
-        Rpdu::Data(RpData { mr: self.rp_mr, oa: Address::EMPTY, da, user_data: &self.tpdu() })
-            .encode(Direction::MsToNetwork, &mut rpdu);
-        rpdu
-    }
 }
 
 impl World {
@@ -265,10 +207,10 @@ impl Core {
     }
 
     /// Deals with what the transaction layer has to tell.
-    pub(super) fn react(&mut self, now: Instant, elapsed: Duration) {
+    pub(super) fn react(&mut self, now: Instant) {
         while let Some(event) = self.sip.poll_event() {
             match event {
-                Event::Request { id, flow, message } => self.request(elapsed, id, flow, message),
+                Event::Request { id, flow, message } => self.request(id, flow, message),
                 Event::Response { id, message } => self.answered(now, id, message),
                 Event::Timeout { id } | Event::TransportError { id } => {
                     let purpose = self.purposes.remove(&id).expect("a request of ours");
@@ -295,7 +237,7 @@ impl Core {
         self.answers.push((call_id, message));
     }
 
-    fn request(&mut self, at: Duration, id: ServerId, flow: Flow, message: Message) {
+    fn request(&mut self, id: ServerId, flow: Flow, message: Message) {
         assert_eq!(message.method(), Some(Method::Message), "frontends send nothing else");
         let uri = message.request_uri().expect("a request").to_owned();
         let number = uri.split(['+', '@', ';']).nth(1).unwrap_or_default();
@@ -317,7 +259,7 @@ impl Core {
         let (rp_mr, content) = if is_sms { incoming(&body) } else { (0, text(&body)) };
         if took {
             let acknowledged = reaction.report == Report::Ack;
-            let incoming = Incoming { at, body: content, rp_mr, acknowledged, message: message.clone() };
+            let incoming = Incoming { body: content, rp_mr, acknowledged, message: message.clone() };
             self.handsets[handset].inbox.push(incoming);
         }
         if is_sms {
@@ -349,28 +291,8 @@ impl Core {
     }
 
     fn submit_report(&mut self, handset: usize, id: ServerId, flow: Flow, message: Message) {
-        let body = message.body();
-        let rpdu = Rpdu::decode(Direction::NetworkToMs, &body).expect("an RPDU from the network");
-        let report = |carrier, octets: Option<&[u8]>| {
-            octets.map(|octets| match Tpdu::decode(Direction::NetworkToMs, carrier, octets) {
-                Ok(Tpdu::SubmitReport(report)) => (report.fcs, report.scts),
-                other => panic!("not an SMS-SUBMIT-REPORT: {other:?}"),
-            })
-        };
-        let (error, report) = match &rpdu {
-            Rpdu::Ack(ack) => (None, report(Carrier::Ack, ack.user_data)),
-            Rpdu::Error(error) => {
-                let report = report(Carrier::Error, error.user_data);
-                (Some((error.cause, report.and_then(|(fcs, _)| fcs))), report)
-            }
-            other => panic!("not a submit report: {other:?}"),
-        };
-        let verdict = SubmitVerdict {
-            in_reply_to: message.in_reply_to().next().unwrap_or_default().to_owned(),
-            rp_mr: rpdu.mr(),
-            error,
-            scts: report.map(|(_, scts)| scts),
-        };
+        let in_reply_to = message.in_reply_to().next().unwrap_or_default();
+        let verdict = submit_verdict(&message.body(), in_reply_to);
         let handset = &mut self.handsets[handset];
         handset.verdicts.push(verdict);
         let answer = handset.verdict_answers.pop_front().unwrap_or(Answer::Status(200));
@@ -414,52 +336,4 @@ impl Core {
         let user = uri.split([':', '@']).nth(1).unwrap_or_default();
         user.strip_prefix("smsc-").and_then(|ordinal| ordinal.parse().ok()).unwrap_or(self.psi_pod)
     }
-}
-
-/// RP-ACK or RP-ERROR with an SMS-DELIVER-REPORT.
-pub(crate) fn report_rpdu(report: Report, mr: u8) -> Vec<u8> {
-    let mut tpdu = Vec::new();
-    let mut rpdu = Vec::new();
-    match report {
-        Report::Error(cause, fcs) => {
-            if fcs.is_some() {
-                DeliverReport { fcs, pid: None, ud: None }.encode(&mut tpdu);
-            }
-            let user_data = fcs.map(|_| &tpdu[..]);
-            Rpdu::Error(RpError { mr, cause, diagnostic: None, user_data })
-        }
-        Report::Ack | Report::None => {
-            DeliverReport { fcs: None, pid: None, ud: None }.encode(&mut tpdu);
-            Rpdu::Ack(RpAck { mr, user_data: Some(&tpdu) })
-        }
-    }
-    .encode(Direction::MsToNetwork, &mut rpdu);
-    rpdu
-}
-
-fn text(body: &[u8]) -> Body {
-    Body::Text(String::from_utf8(body.to_vec()).expect("UTF-8"))
-}
-
-fn incoming(body: &[u8]) -> (u8, Body) {
-    let Ok(Rpdu::Data(data)) = Rpdu::decode(Direction::NetworkToMs, body) else {
-        panic!("not RP-DATA: {body:02x?}");
-    };
-    let content = match Tpdu::decode(Direction::NetworkToMs, Carrier::Data, data.user_data) {
-        Ok(Tpdu::Deliver(deliver)) => Body::Deliver {
-            from: deliver.oa.as_dialled(),
-            text: deliver.ud.text().unwrap_or_else(|_| data_encoding::HEXLOWER.encode(deliver.ud.payload())),
-            more: deliver.more_messages,
-            scts: deliver.scts,
-            part: deliver.ud.concatenation(),
-        },
-        Ok(Tpdu::StatusReport(report)) => Body::StatusReport {
-            tp_mr: report.mr,
-            to: report.ra.as_dialled(),
-            status: report.status,
-            scts: report.scts,
-        },
-        other => panic!("not for a handset: {other:?}"),
-    };
-    (data.mr, content)
 }

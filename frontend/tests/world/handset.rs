@@ -26,7 +26,6 @@ pub(crate) struct Handset {
     pub(crate) verdicts: Vec<SubmitVerdict>,
     /// How it answers the next submit reports; then 200.
     pub(crate) verdict_answers: VecDeque<Answer>,
-    pub(super) references: u8,
 }
 
 /// What a handset does with one message.
@@ -80,7 +79,6 @@ pub(crate) enum InReplyTo {
 /// A message as a handset got it.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
-    pub(crate) at: Duration,
     pub(crate) body: Body,
     /// RP-MR; 0 for text.
     pub(crate) rp_mr: u8,
@@ -122,7 +120,6 @@ impl Handset {
             inbox: Vec::new(),
             verdicts: Vec::new(),
             verdict_answers: VecDeque::new(),
-            references: 0,
         }
     }
 

@@ -14,6 +14,7 @@ mod fault;
 mod handset;
 mod link;
 mod pod;
+mod rpdus;
 mod sent;
 
 use std::cmp::Reverse;
@@ -29,12 +30,13 @@ use smsc_proto::sip::transaction::{Destination, Flow, Transmit, TransportFailure
 use smsc_proto::sip::{Message, Transport};
 
 pub(crate) use backend::{Attempts, Backend, row};
-pub(crate) use core::{CORE, Core, Mo, PSI, S_CSCF, report_rpdu};
+pub(crate) use core::{CORE, Core, PSI, S_CSCF};
 pub(crate) use fault::{Fault, Operation};
 pub(crate) use handset::{Answer, Body, Handset, InReplyTo, Incoming, Reaction, Report, SubmitVerdict};
 pub(crate) use link::{Link, Packet, Party};
 pub(crate) use pod::{KEY, Pod, address_of, location_of};
-pub(crate) use sent::{Copy, shown};
+pub(crate) use rpdus::{Mo, report_rpdu};
+pub(crate) use sent::shown;
 
 /// Unix seconds at the start of every world: 2025-06-15T15:06:40Z.
 pub(crate) const WALL: i64 = 1_750_000_000;
@@ -302,7 +304,7 @@ impl World {
             }
         }
         let now = self.now();
-        self.core.react(now.mono, self.elapsed);
+        self.core.react(now.mono);
         for (after, action) in std::mem::take(&mut self.core.agenda) {
             self.put(after, Event::Core(action));
         }
