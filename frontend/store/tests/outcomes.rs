@@ -125,6 +125,18 @@ async fn a_message_is_not_tried_after_its_time_however_long_its_pause() {
 }
 
 #[tokio::test]
+async fn however_many_run_out_of_time_at_once_none_of_them_goes_out() {
+    let world = World::with(StoreConfig { routes: vec![route("", common::SMSC01)], ..config() });
+    for n in 0..600 {
+        let to = (447_700_000_000_u64 + n).to_string();
+        world.insert(NewMessage { validity_period: Some(10), ..message(&to) }).await;
+    }
+    world.clock.advance(10 * SECOND);
+    assert_eq!(world.store.get_queue(common::SMSC01.into(), 1000).await, Ok(vec![]));
+    assert_eq!(world.store.summary().await.unwrap().messages, [("expired".to_owned(), 600)].into());
+}
+
+#[tokio::test]
 async fn an_attempt_under_way_may_still_deliver_after_the_time_is_up() {
     for (status, state) in
         [(Status::Delivered, "delivered"), (Status::Unknown, "expired"), (Status::Failed, "expired")]
