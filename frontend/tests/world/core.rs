@@ -36,13 +36,13 @@ pub(crate) struct Core {
     pub(super) agenda: Vec<(Duration, Action)>,
     sent: BTreeMap<String, Request>,
     purposes: BTreeMap<ClientId, Purpose>,
-    looping: BTreeMap<String, (ServerId, Flow, Message)>,
+    looping: BTreeMap<String, (ServerId, Flow, Box<Message>)>,
     sequence: u32,
 }
 
 /// Something the core does later.
 pub(super) enum Action {
-    Answer { id: ServerId, flow: Flow, message: Message, status: u16 },
+    Answer { id: ServerId, flow: Flow, message: Box<Message>, status: u16 },
     Send { pod: usize, call_id: String, request: Request, retries: u32 },
 }
 
@@ -243,7 +243,9 @@ impl Core {
         let number = uri.split(['+', '@', ';']).nth(1).unwrap_or_default();
         let handset = self.handsets.iter().position(|h| h.impu == uri || h.msisdn == number);
         let Some(handset) = handset else {
-            return self.agenda.push((ms(5), Action::Answer { id, flow, message, status: 404 }));
+            return self
+                .agenda
+                .push((ms(5), Action::Answer { id, flow, message: message.into(), status: 404 }));
         };
         let body = message.body();
         let is_sms = message.content_type().is_some_and(|content| content.is("application", "vnd.3gpp.sms"));
@@ -266,9 +268,9 @@ impl Core {
             self.report(handset, &reaction, rp_mr, &message);
         }
         match reaction.answer {
-            Answer::Status(status) => {
-                self.agenda.push((reaction.answer_after, Action::Answer { id, flow, message, status }))
-            }
+            Answer::Status(status) => self
+                .agenda
+                .push((reaction.answer_after, Action::Answer { id, flow, message: message.into(), status })),
             Answer::Silence => {}
             Answer::LoopTo(pod) => self.loop_back(pod, id, flow, message),
         }
@@ -286,7 +288,7 @@ impl Core {
         }
         let content_type = message.header(Header::ContentType).expect("a body");
         let request = request.body(content_type, &message.body());
-        self.looping.insert(call_id.clone(), (id, flow, message.clone()));
+        self.looping.insert(call_id.clone(), (id, flow, message.clone().into()));
         self.agenda.push((ms(5), Action::Send { pod, call_id, request, retries: 0 }));
     }
 
@@ -297,7 +299,7 @@ impl Core {
         handset.verdicts.push(verdict);
         let answer = handset.verdict_answers.pop_front().unwrap_or(Answer::Status(200));
         if let Answer::Status(status) = answer {
-            self.agenda.push((ms(20), Action::Answer { id, flow, message, status }));
+            self.agenda.push((ms(20), Action::Answer { id, flow, message: message.into(), status }));
         }
     }
 

@@ -309,14 +309,14 @@ impl World {
             self.put(after, Event::Core(action));
         }
         while let Some(transmit) = self.core.poll_transmit() {
-            self.from_core(&transmit);
+            self.send_from_core(&transmit);
         }
     }
 
     fn carry_out(&mut self, pod: usize, output: Output) {
         let life = self.pods[pod].life;
         match output {
-            Output::Transmit(transmit) => self.from_pod(pod, transmit),
+            Output::Transmit(transmit) => self.send_from_pod(pod, transmit),
             Output::Call { id, call } => {
                 let latency = self.backend.latency;
                 self.put(latency, Event::Call { pod, life, id, call });
@@ -342,7 +342,7 @@ impl World {
         }
     }
 
-    fn from_pod(&mut self, pod: usize, transmit: Transmit) {
+    fn send_from_pod(&mut self, pod: usize, transmit: Transmit) {
         let (transport, to) = way(&transmit);
         if transport == Transport::Tcp && self.link.tcp_refused {
             let life = self.pods[pod].life;
@@ -358,7 +358,7 @@ impl World {
         }
     }
 
-    fn from_core(&mut self, transmit: &Transmit) {
+    fn send_from_core(&mut self, transmit: &Transmit) {
         let (transport, to) = way(transmit);
         let Some(pod) = (0..self.pods.len()).find(|pod| address_of(*pod) == to) else { return };
         let flow = flow(transport, CORE);
