@@ -1,5 +1,6 @@
 //! The simulated S-CSCF with the handsets behind it: one UDP socket on the loopback, real SIP to and from the frontend.
 
+mod handle;
 mod requests;
 
 use std::collections::HashMap;
@@ -9,83 +10,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use smsc_proto::sip::transaction::{
     ClientId, Config, Destination, Event as Happened, Flow, ServerId, Target, Transactions,
 };
 use smsc_proto::sip::{Message, Method, Response, Transport, Uri, reason_phrase};
 use smsc_proto::sms::Direction;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::handset::{Body, Downlink, Handset, Mode, Uplink, View};
+use super::handset::{Body, Downlink, Handset, Mode, Uplink};
 use super::journal::{Event, Journal};
 use super::people::{SUBSCRIBERS, find};
 use super::words;
+use handle::Command;
 
-/// Commands that may wait; beyond, whoever commands waits.
-const COMMANDS: usize = 64;
+pub(super) use handle::{Handle, Switch};
+
 /// Transactions of each kind.
 const TRANSACTIONS: usize = 10_000;
 const S_CSCF: &str = "S-CSCF";
 const FRONTEND: &str = "smsc";
-
-/// What can be done to a handset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Switch {
-    /// As it should be: on, with room, reporting.
-    On,
-    /// Out of reach.
-    Off,
-    /// Memory full.
-    Full,
-    /// Never reports.
-    Mute,
-    /// Takes text/plain only.
-    Plain,
-    /// Does SMS over IP.
-    Sms,
-}
-
-/// Commands the core: clones all lead to the same one.
-#[derive(Debug, Clone)]
-pub(super) struct Handle(mpsc::Sender<Command>);
-
-#[derive(Debug)]
-enum Command {
-    Type { from: usize, to: String, text: String, answer: oneshot::Sender<Result<u32, String>> },
-    Switch { handset: usize, switch: Switch, answer: oneshot::Sender<()> },
-    Views { answer: oneshot::Sender<Vec<View>> },
-}
-
-impl Handle {
-    /// Types a message at a handset and sends it; `to` is a name or a number. Returns the message's number.
-    ///
-    /// # Errors
-    /// What the handset would show.
-    pub(super) async fn type_message(&self, from: usize, to: &str, text: &str) -> Result<u32, String> {
-        let to = find(to).map_or_else(|| to.to_owned(), |index| SUBSCRIBERS[index].number());
-        let text = text.to_owned();
-        self.ask(|answer| Command::Type { from, to, text, answer }).await.ok_or("the demo ends")?
-    }
-
-    /// Switches a handset.
-    pub(super) async fn switch(&self, handset: usize, switch: Switch) {
-        self.ask(|answer| Command::Switch { handset, switch, answer }).await;
-    }
-
-    /// Both handsets as they are shown; nothing once the demo ends.
-    pub(super) async fn views(&self) -> Vec<View> {
-        self.ask(|answer| Command::Views { answer }).await.unwrap_or_default()
-    }
-
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
-        let (answer, asked) = oneshot::channel();
-        self.0.send(command(answer)).await.ok()?;
-        asked.await.ok()
-    }
-}
 
 /// A socket whose address the frontend's configuration needs.
 #[derive(Debug)]
@@ -112,9 +56,9 @@ impl Bound {
 
     /// Begins to serve; both handsets register.
     pub(super) fn start(self, frontend: SocketAddr, journal: Journal) -> Handle {
-        let (sender, commands) = mpsc::channel(COMMANDS);
+        let (handle, commands) = handle::handle();
         tokio::spawn(Core::new(self, frontend, journal).run(commands));
-        Handle(sender)
+        handle
     }
 }
 

@@ -1,8 +1,10 @@
 //! A simulated handset: the SM-TL and SM-RL of a phone with SMS over IP (TS 24.341 §5.3.1, §5.3.2), or of one that
 //! knows text/plain only. No sockets and no clock: the simulated core moves what it says.
 
+mod downlink;
 mod inbox;
 mod outbox;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -10,19 +12,15 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use smsc_proto::sms::{
-    Address, Carrier, DeliverReport, Direction, Part, RpAck, RpData, RpError, Rpdu, SplitOptions, Submit,
-    SubmitReport, Tpdu, Validity, names, split_text,
-};
+use smsc_proto::sms::{Address, Direction, Part, RpData, Rpdu, SplitOptions, Submit, Validity, split_text};
 
 use super::journal::Event;
 use super::people::{SERVICE_CENTRE, Subscriber, called};
-use inbox::{Came, Inbox, Whole, fingerprint};
-use outbox::{Outbox, Reported, Sent, SentPart};
+use inbox::Inbox;
+use outbox::{Outbox, Sent, SentPart};
 
 pub(super) use outbox::Progress;
+pub(super) use types::{Body, Downlink, Line, Mode, Uplink, View};
 
 /// How long the handset waits for the service centre's RP-ACK (TS 24.011 §10, TR1M).
 const TR1M: Duration = Duration::from_secs(40);
@@ -32,89 +30,6 @@ const CHAT: usize = 500;
 const QUEUE: usize = 600;
 /// Validity asked for: one day.
 const VALIDITY: u64 = 86_400;
-/// "Memory capacity exceeded" as RP-Cause (TS 24.011 §8.2.5.4) and as TP-FCS (TS 23.040 §9.2.3.22).
-const MEMORY_FULL: (u8, u8) = (22, 0xD3);
-
-/// How a handset behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Mode {
-    /// As it should.
-    On,
-    /// Out of reach; the core answers 480.
-    Off,
-    /// Its memory is full: RP-ERROR 22.
-    Full,
-    /// Takes messages and never reports.
-    Mute,
-}
-
-/// What a handset wants sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Uplink {
-    /// Its Call-ID.
-    pub(super) call_id: String,
-    /// The Call-ID it answers to.
-    pub(super) in_reply_to: Option<String>,
-    /// The Request-URI; absent: the service centre's.
-    pub(super) to: Option<String>,
-    /// What it carries.
-    pub(super) body: Body,
-}
-
-/// The body of a MESSAGE, of either direction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Body {
-    /// application/vnd.3gpp.sms.
-    Rpdu(Bytes),
-    /// text/plain.
-    Text(String),
-}
-
-/// What a handset receives.
-#[derive(Debug)]
-pub(super) struct Downlink {
-    /// Its Call-ID.
-    pub(super) call_id: String,
-    /// The Call-IDs it answers to.
-    pub(super) in_reply_to: Vec<String>,
-    /// Who sends, as the core asserts: reports go there.
-    pub(super) asserted: String,
-    /// What it carries.
-    pub(super) body: Body,
-}
-
-/// One line of a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Line {
-    /// Number of the message; absent where it was received.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) message: Option<u32>,
-    /// The other side: name, or number.
-    pub(super) peer: String,
-    /// The text.
-    pub(super) text: String,
-    /// In how many SMS.
-    pub(super) parts: usize,
-    /// How far it has come; absent where it was received.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) progress: Option<Progress>,
-}
-
-/// A handset as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct View {
-    /// Its owner.
-    pub(super) name: &'static str,
-    /// Its number.
-    pub(super) number: String,
-    /// How it behaves.
-    pub(super) mode: Mode,
-    /// True if it takes text/plain only.
-    pub(super) plain: bool,
-    /// What was sent and received, oldest first.
-    pub(super) chat: Vec<Line>,
-}
 
 /// A handset.
 #[derive(Debug)]
@@ -321,149 +236,6 @@ impl Handset {
             (item, None) => self.not_taken(item, "the network does not answer".to_owned()),
         }
         self.advance(now);
-    }
-
-    /// Takes a MESSAGE; returns the SIP status to answer with.
-    pub(super) fn receive(&mut self, now: Instant, downlink: Downlink) -> u16 {
-        let octets = match (&downlink.body, self.plain) {
-            (Body::Text(text), true) => {
-                let whole = Whole { from: downlink.asserted.clone(), text: text.clone(), parts: 1 };
-                self.whole(whole);
-                return 200;
-            }
-            (Body::Rpdu(octets), false) => octets.clone(),
-            _ => return 415,
-        };
-        match Rpdu::decode(Direction::NetworkToMs, &octets) {
-            Ok(Rpdu::Data(data)) => {
-                self.rp_data(&downlink, &data);
-                200
-            }
-            Ok(rpdu) => {
-                let about = |flight: &mut InFlight| {
-                    flight.rp_mr == rpdu.mr() && downlink.in_reply_to.contains(&flight.call_id)
-                };
-                // TS 24.341 §5.3.1.2: a report that answers nothing it has sent is not acceptable.
-                let Some(flight) = self.in_flight.take_if(about) else { return 488 };
-                self.reported_on(flight, &rpdu);
-                self.advance(now);
-                200
-            }
-            Err(error) => {
-                self.note(format!("{} cannot read what came: {error}", self.who.name));
-                400
-            }
-        }
-    }
-
-    fn rp_data(&mut self, downlink: &Downlink, data: &RpData<'_>) {
-        let tpdu = Tpdu::decode(Direction::NetworkToMs, Carrier::Data, data.user_data);
-        let copy = fingerprint(data.user_data);
-        let refusal = match &tpdu {
-            Ok(Tpdu::Deliver(_)) if self.mode == Mode::Full => Some(MEMORY_FULL),
-            Ok(Tpdu::Deliver(deliver)) => {
-                match self.inbox.take(deliver, &copy) {
-                    Came::Whole(whole) => self.whole(whole),
-                    Came::Part { sequence, total } => {
-                        self.note(format!("{} has part {sequence} of {total}", self.who.name));
-                    }
-                    Came::Repeat => self.note(format!("{} has this already; shown once", self.who.name)),
-                }
-                None
-            }
-            Ok(Tpdu::StatusReport(report)) => {
-                let reported = self.outbox.report(report);
-                self.status(reported);
-                None
-            }
-            // Message type not known (TS 24.011 §8.2.5.4), TPDU not supported (TS 23.040 §9.2.3.22).
-            Ok(_) => Some((97, 0xB0)),
-            Err(error) => Some((error.rp_cause(), 0xB0)),
-        };
-        if self.mode == Mode::Mute {
-            return self.inbox.not_reported(copy);
-        }
-        let report = DeliverReport { fcs: refusal.map(|(_, fcs)| fcs), ..DeliverReport::default() };
-        let mut tpdu = Vec::new();
-        report.encode(&mut tpdu);
-        let (mr, user_data) = (data.mr, Some(&tpdu[..]));
-        let body = rpdu(&match refusal {
-            None => Rpdu::Ack(RpAck { mr, user_data }),
-            Some((cause, _)) => Rpdu::Error(RpError { mr, cause, diagnostic: None, user_data }),
-        });
-        let call_id = self.call_id();
-        if refusal.is_none() {
-            self.inbox.reported(&copy);
-            self.reporting.push_back((call_id.clone(), copy));
-        }
-        let (in_reply_to, to) = (Some(downlink.call_id.clone()), Some(downlink.asserted.clone()));
-        self.uplinks.push_back(Uplink { call_id, in_reply_to, to, body });
-    }
-
-    /// The service centre's RP-ACK or RP-ERROR on what was in flight.
-    fn reported_on(&mut self, flight: InFlight, rpdu: &Rpdu<'_>) {
-        match (&flight.item, rpdu) {
-            (Item::Submit { message, index, .. }, Rpdu::Ack(ack)) => {
-                let report = ack.user_data.and_then(|o| SubmitReport::decode(Carrier::Ack, o).ok());
-                self.stored(*message, *index, report.map(|report| report.scts));
-            }
-            (Item::MemoryAvailable, Rpdu::Ack(_)) => {
-                self.note(format!("the network knows that {} has room again", self.who.name));
-            }
-            (item, Rpdu::Error(error)) => {
-                let name = names::rp_cause(error.cause).unwrap_or("reserved");
-                self.not_taken(item, format!("RP-ERROR {} ({name})", error.cause));
-            }
-            _ => {}
-        }
-    }
-
-    fn stored(&mut self, message: u32, index: usize, scts: Option<smsc_proto::sms::Timestamp>) {
-        let Some(sent) = self.outbox.find(message) else { return };
-        if let Some(part) = sent.parts.get_mut(index) {
-            part.stored = true;
-            part.scts = scts;
-        }
-        if sent.parts.iter().all(|part| part.stored) {
-            self.events.push_back(Event::Stored { handset: self.who.name, message });
-        }
-    }
-
-    /// The network did not take a part: the rest of that message is not sent.
-    fn not_taken(&mut self, item: &Item, why: String) {
-        let (Item::Submit { message, .. } | Item::Text { message, .. }) = *item else {
-            return self.note(format!("{} could not say that it has room again: {why}", self.who.name));
-        };
-        self.queue.retain(|other| !matches!(other, Item::Submit { message: m, .. } if *m == message));
-        if let Some(sent) = self.outbox.find(message) {
-            sent.failed = true;
-        }
-        self.events.push_back(Event::Failed { handset: self.who.name, message, why });
-    }
-
-    fn status(&mut self, reported: Reported) {
-        let handset = self.who.name;
-        match reported {
-            Reported::Delivered { message, status } => {
-                let line = self.chat.iter().find(|line| line.message == Some(message));
-                let to = line.map(|line| line.peer.clone()).unwrap_or_default();
-                self.events.push_back(Event::Delivered { handset, message, to, status });
-            }
-            Reported::Part { message, status } => {
-                self.note(format!("{handset} has a report on part of message {message}: {status}"));
-            }
-            Reported::Failed { message, why } => {
-                self.events.push_back(Event::Failed { handset, message, why });
-            }
-            Reported::Unknown => self.note(format!("{handset} has a report on nothing it has sent")),
-        }
-    }
-
-    fn whole(&mut self, whole: Whole) {
-        let Whole { from, text, parts } = whole;
-        let handset = self.who.name;
-        self.events.push_back(Event::Shown { handset, from: from.clone(), text: text.clone(), parts });
-        self.show(Line { message: None, peer: called(&from), text, parts, progress: None });
     }
 
     fn show(&mut self, line: Line) {

@@ -1,4 +1,4 @@
-use smsc_proto::sms::{Deliver, StatusReport, Timestamp, UserData};
+use smsc_proto::sms::{Deliver, RpAck, StatusReport, SubmitReport, Timestamp, UserData};
 
 use super::super::people::{ALICE, BOB, SUBSCRIBERS};
 use super::*;
