@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use smsc_config::{Config, Listen};
-use smsc_proto::sip::Uri;
+
+use crate::dns::Dns;
+use crate::engine::{Found, Question, question};
 
 /// How long one host name may take to resolve at start.
 const LOOK_UP: Duration = Duration::from_secs(5);
-const DEFAULT_PORT: u16 = 5060;
 
 /// Everything settings depend on that is not in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +35,9 @@ pub struct CoreHost {
     pub key: &'static str,
     /// The name, or an address as text.
     pub host: String,
-    /// The port, where the URI names one.
-    pub port: Option<u16>,
-    /// Its addresses, or what the resolver said.
+    /// The servers behind it, to which requests go (RFC 3263), or why there are none.
+    pub found: Result<Found, String>,
+    /// The addresses of those and of the name itself, or why there are none.
     pub addresses: Result<Vec<IpAddr>, String>,
 }
 
@@ -62,8 +63,8 @@ impl Environment {
 
     fn with_core(config: &Config, core: Vec<CoreHost>) -> Self {
         let first = core.iter().find_map(|host| {
-            let address = host.addresses.as_ref().ok()?.first()?;
-            Some(SocketAddr::new(*address, host.port.unwrap_or(DEFAULT_PORT)))
+            let server = host.found.as_ref().ok()?.servers.iter().min_by_key(|server| server.rank)?;
+            Some(server.targets.first()?.addr)
         });
         Self {
             host_name: host_name(),
@@ -86,40 +87,34 @@ impl Environment {
 
 /// Looks up the hosts that these keys name, all at once.
 async fn look_up(config: &Config, keys: &[&str]) -> Vec<CoreHost> {
-    let proxy = config.s_cscf_sip_uri.as_deref().and_then(|uri| Uri::parse(uri).ok());
-    let proxy = proxy.map(|uri| ("s_cscf_sip_uri", uri.host.to_owned(), uri.port));
-    let domain = Some(("ims_domain", config.ims_domain.clone(), None));
-    let named = proxy.into_iter().chain(domain);
-    let hosts = named.filter(|(key, host, _)| keys.contains(key) && !host.is_empty());
-    let hosts = hosts.map(|(key, host, port)| async move {
-        let addresses = resolve(&host).await;
-        CoreHost { key, host, port, addresses }
+    let dns = Dns::new(config);
+    let domain = format!("sip:{}", config.ims_domain);
+    let named = [("s_cscf_sip_uri", config.s_cscf_sip_uri.as_deref()), ("ims_domain", Some(domain.as_str()))];
+    let hosts = named.into_iter().filter(|(key, _)| keys.contains(key)).filter_map(|(key, uri)| {
+        let question = question(uri?).ok().filter(|question| !question.host.is_empty())?;
+        Some(core_host(&dns, key, question))
     });
     futures_util::future::join_all(hosts).await
 }
 
-/// The addresses of a host name, or of an address as text.
-///
-/// # Errors
-/// What the resolver said, or that it said nothing for five seconds.
-pub async fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
-    let host = host.trim_matches(['[', ']']);
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![address]);
-    }
-    match tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host, DEFAULT_PORT))).await {
-        Ok(Ok(found)) => {
-            let mut addresses: Vec<IpAddr> = Vec::new();
-            for address in found.map(|address| address.ip().to_canonical()) {
-                if !addresses.contains(&address) {
-                    addresses.push(address);
-                }
-            }
-            if addresses.is_empty() { Err("has no address".to_owned()) } else { Ok(addresses) }
+/// One host: the servers behind it, and the addresses of those and of the name itself, from which the core may call.
+async fn core_host(dns: &Dns, key: &'static str, question: Question) -> CoreHost {
+    let own = tokio::time::timeout(LOOK_UP, dns.addresses_of(&question.host));
+    let (found, own) = futures_util::future::join(dns.locate(&question), own).await;
+    let servers = found.iter().flat_map(|found| &found.servers).flat_map(|server| &server.targets);
+    let servers = servers.map(|target| target.addr.ip());
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in servers.chain(own.into_iter().flatten().flatten()).map(|address| address.to_canonical()) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
         }
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("the resolver did not answer within {} s", LOOK_UP.as_secs())),
     }
+    let found = found.map_err(|not_found| not_found.why);
+    let addresses = match &found {
+        Err(why) if addresses.is_empty() => Err(why.clone()),
+        _ => Ok(addresses),
+    };
+    CoreHost { key, host: question.host, found, addresses }
 }
 
 /// The local address the system would send from; connecting a datagram socket sends nothing.
@@ -154,12 +149,7 @@ fn interfaces() -> Vec<(String, IpAddr)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn addresses_as_text_need_no_resolver() {
-        assert_eq!(resolve("192.0.2.1").await, Ok(vec!["192.0.2.1".parse().unwrap()]));
-        assert_eq!(resolve("[2001:db8::1]").await, Ok(vec!["2001:db8::1".parse().unwrap()]));
-    }
+    use smsc_proto::sip::transaction::Target;
 
     #[tokio::test]
     async fn the_machine_is_asked_for_what_the_file_leaves_out() {
@@ -169,15 +159,15 @@ mod tests {
             ..Config::default()
         };
         let environment = Environment::gather(&config).await;
-        let core = |key, host: &str, port| CoreHost {
-            key,
-            host: host.to_owned(),
-            port,
-            addresses: Ok(vec![host.parse().unwrap()]),
+        let core = |key, host: &str, port| {
+            let address: IpAddr = host.parse().unwrap();
+            let target = Target { transport: None, addr: SocketAddr::new(address, port) };
+            let found = Ok(Found::numeric(host, target));
+            CoreHost { key, host: host.to_owned(), found, addresses: Ok(vec![address]) }
         };
         assert_eq!(
             environment.core,
-            [core("s_cscf_sip_uri", "127.0.0.2", Some(5070)), core("ims_domain", "127.0.0.3", None)]
+            [core("s_cscf_sip_uri", "127.0.0.2", 5070), core("ims_domain", "127.0.0.3", 5060)]
         );
         assert!(environment.outbound.is_some_and(|address| address.is_loopback()), "{environment:?}");
         assert!(environment.interfaces.iter().any(|(_, address)| address.is_loopback()), "{environment:?}");

@@ -29,10 +29,11 @@ need() {
 # In this order, for npm itself may come from Debian.
 install_tools() { install_debian && install_oracles; }
 
-# SIPp plays the handsets, Kamailio the S-CSCF (and the other side of the bench), tshark the second reader.
+# SIPp plays the handsets, Kamailio the S-CSCF (and the other side of the bench), dnsmasq its DNS, tshark the second
+# reader.
 install_debian() {
     local -A provides=(
-        [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps
+        [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [dnsmasq]=dnsmasq-base [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps
     )
     local missing=() command
     for command in "${!provides[@]}"; do

@@ -11,7 +11,7 @@ use crate::check::{self, Purpose};
 use crate::network::Network;
 use crate::problem::{Finding, Problem, Problems};
 use crate::sections::{Advertise, Limits, Mt, Polling, Sip, Timers};
-use crate::surroundings::{Admin, Endpoints, Log, Relay, Store, Tls};
+use crate::surroundings::{Admin, Dns, Endpoints, Log, Relay, Store, Tls};
 use crate::values::{ApiBaseUrl, Listen, ReportUri, Transport, digits};
 use crate::{keys, load, names};
 
@@ -49,6 +49,8 @@ pub struct Config {
     pub advertise: Advertise,
     /// Who may send requests; absent: the addresses of `s_cscf_sip_uri` and `ims_domain`, and loopback.
     pub trusted_peers: Option<Vec<Network>>,
+    /// How next hops are looked up.
+    pub dns: Dns,
     /// How this frontend shows itself to handsets and core.
     pub sip: Sip,
     /// When and for which locations the queue is asked.
@@ -91,6 +93,7 @@ impl Default for Config {
                 .to_vec(),
             advertise: Advertise::default(),
             trusted_peers: None,
+            dns: Dns::default(),
             sip: Sip::default(),
             polling: Polling::default(),
             mt: Mt::default(),

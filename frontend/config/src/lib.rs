@@ -38,6 +38,8 @@
 //!
 //! Only types and pure checks live here: no network, no runtime, and the one file read is [`Config::load`]'s.
 
+#![forbid(unsafe_code)]
+
 mod check;
 mod config;
 mod duration;
@@ -60,5 +62,5 @@ pub use network::Network;
 pub use problem::{Position, Problem, Problems};
 pub use reload::Changes;
 pub use sections::{Advertise, DeliveredOn, Duplicates, Limits, Mt, Polling, RequestUri, Sip, Timers};
-pub use surroundings::{Admin, Endpoints, Log, LogFormat, Numbering, Relay, Retry, Route, Store, Tls};
+pub use surroundings::{Admin, Dns, Endpoints, Log, LogFormat, Numbering, Relay, Retry, Route, Store, Tls};
 pub use values::{AdvertiseAddress, ApiBaseUrl, Listen, ReportUri, Transport};

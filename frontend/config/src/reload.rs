@@ -44,6 +44,7 @@ impl Config {
             listen,
             advertise,
             trusted_peers,
+            dns,
             sip,
             polling,
             mt,
@@ -71,6 +72,7 @@ impl Config {
         note(restart, "ordinal", &old.ordinal, ordinal);
         note(restart, "listen", &old.listen, listen);
         note(restart, "advertise", &old.advertise, advertise);
+        note(restart, "dns", &old.dns, dns);
         note(restart, "sip", &old.sip, sip);
         note(restart, "mt", &old.mt, mt);
         note(restart, "timers", &old.timers, timers);
@@ -102,6 +104,7 @@ impl Config {
             listen,
             advertise,
             trusted_peers: _,
+            dns,
             sip,
             polling,
             mt,
@@ -126,6 +129,7 @@ impl Config {
             listen,
             advertise,
             trusted_peers: None,
+            dns,
             sip,
             polling: without_live_polling(&polling),
             mt,
@@ -189,11 +193,12 @@ mod tests {
 
     #[test]
     fn each_change_is_live_or_needs_a_restart() {
-        let cases: [Case; 12] = [
+        let cases: [Case; 13] = [
             (|_| {}, &[], &[]),
             (|c| c.log.level = "debug".to_owned(), &["log.level"], &[]),
             (|c| c.log.format = crate::LogFormat::Json, &[], &["log.format"]),
             (|c| c.trusted_peers = Some(Vec::new()), &["trusted_peers"], &[]),
+            (|c| c.dns.timeout = Duration::from_secs(1), &[], &["dns.timeout"]),
             (|c| c.polling.locations = Some(Vec::new()), &["polling.locations"], &[]),
             (|c| c.polling.batch = 7, &[], &["polling.batch"]),
             (|c| c.relay.key_files = vec!["/k".into()], &["relay.key_files"], &[]),

@@ -1,4 +1,5 @@
-//! The sections that concern everything around SIP: `tls`, `relay`, `store`, `admin`, `endpoints`, `log`.
+//! The sections that concern everything around SIP: `dns`, `tls`, `relay`, `store`, `admin`, `endpoints`,
+//! `log`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,6 +11,23 @@ use crate::values::digits;
 
 /// The placeholder in `relay.peers`.
 pub(crate) const ORDINAL: &str = "{ordinal}";
+
+/// `dns`: how next hops are looked up (RFC 3263: NAPTR, SRV, A and AAAA).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct Dns {
+    /// The servers to ask, as a core with a DNS of its own needs; empty: the system's resolver configuration.
+    pub servers: Vec<SocketAddr>,
+    /// How long the answer to one question may take, repeats and other servers included.
+    #[serde(with = "crate::duration")]
+    pub timeout: Duration,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: Vec::new(), timeout: Duration::from_secs(2) }
+    }
+}
 
 /// `tls`: towards the backend. Secrets are file paths, never values; files are read again when they change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -88,6 +88,15 @@ fn each_mistake_is_told_with_place_key_and_reason() {
         ("advertise: {port: 0}", "advertise.port: 0 is not a port"),
         ("trusted_peers: [10.0.0.1/8]", "trusted_peers[0]: `10.0.0.1/8` has host bits set; write 10.0.0.0/8"),
         ("trusted_peers: []", "trusted_peers: is empty: every request would be refused"),
+        (
+            "dns: {servers: [192.0.2.53]}",
+            "dns.servers[0]: is not an address with a port; write for example 127.0.0.1:9090",
+        ),
+        (
+            "dns: {servers: [\"0.0.0.0:53\"]}",
+            "dns.servers[0]: 0.0.0.0:53 is no server; write for example 192.0.2.53:53",
+        ),
+        ("dns: {timeout: 1m}", "dns.timeout: 1m is out of range: 100ms to 30s"),
         ("sip: {report_uri: pods}", "sip.report_uri: `pods` is not a SIP URI"),
         ("sip: {overload_status: 404}", "sip.overload_status: 404 is neither 500 nor 503"),
         ("polling: {interval: 1ms}", "polling.interval: 1ms is out of range: 100ms to 10m"),

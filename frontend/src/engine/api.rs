@@ -1,14 +1,14 @@
 //! What goes into the engine and what comes out of it.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use smsc_backend::{
     Accepted, AttemptReport, BackendError, FrontendRegistration, Location, LocationRemoval, MessageId,
     NewMessage, Processed, QueuedMessage,
 };
-use smsc_proto::sip::Transport;
 use smsc_proto::sip::transaction::Transmit;
+
+use super::servers::Question;
 
 /// The caller's two clocks, read once per input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,15 +114,8 @@ pub enum Output {
         /// The operation.
         call: Call,
     },
-    /// Look a host up; answer with `handle_resolved`.
-    Resolve {
-        /// Host name, or an SRV domain where `port` is absent.
-        host: String,
-        /// The port, where the URI names one.
-        port: Option<u16>,
-        /// The transport, where the URI names one.
-        transport: Option<Transport>,
-    },
+    /// Find the servers behind a name (RFC 3263); answer with `handle_resolved`.
+    Resolve(Question),
     /// Pass a report to another pod; answer with `handle_relay_answer`.
     Relay {
         /// Names the request.
@@ -142,6 +135,3 @@ pub enum Output {
     /// Something worth showing happened.
     Step(Step),
 }
-
-/// The answer to [`Output::Resolve`]: addresses in order of preference, and for how long they hold.
-pub type Resolved = Result<(Vec<SocketAddr>, std::time::Duration), String>;

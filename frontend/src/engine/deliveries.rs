@@ -13,7 +13,7 @@ use super::hops::Hop;
 use super::identity::Identity;
 use super::outcome::{SipOutcome, Verdict, of_sip_status};
 use super::reports::ReportId;
-use super::{Engine, Final, Now, Purpose, Timer, Token, TokenId};
+use super::{Client, Engine, Final, Now, Purpose, Timer, Token, TokenId};
 
 /// How long to wait when there is no room for another client transaction.
 const NO_ROOM: Duration = Duration::from_millis(200);
@@ -99,6 +99,7 @@ impl Engine {
             sip_status: None,
             icid: String::new(),
             target: None,
+            tried: Vec::new(),
         };
         self.handsets.open(key, delivery);
         self.send_part(now, key);
@@ -110,9 +111,19 @@ impl Engine {
             (Some(uri), _) | (None, Some(uri)) => uri.clone(),
             (None, None) => format!("sip:{}", self.settings.ims_domain),
         };
-        let target = match self.hop(now, &hop_uri, key) {
+        let tried = delivery.tried.clone();
+        let target = match self.hop(now, &hop_uri, &tried, key) {
             Hop::Known(target) => target,
             Hop::Resolving => return,
+            Hop::Exhausted => {
+                let none = match tried.len() {
+                    1 => "no connection to the next hop".to_owned(),
+                    many => format!("no connection to any of {many} addresses of the next hop"),
+                };
+                let detail = format!("{none}; nothing was sent (RFC 3261 §18.4, RFC 3263 §4.3)");
+                self.schedule.set(now.mono, Timer::Handset(key.clone()));
+                return self.close_attempt(now, key, Verdict::new(Status::Failed, detail), None);
+            }
             Hop::Failed(why) => {
                 let verdict =
                     Verdict::new(Status::Failed, format!("no next hop for {hop_uri}: {why} (RFC 3263)"));
@@ -145,7 +156,7 @@ impl Engine {
                 self.tell(Some(&message), "mt", || {
                     format!("sent to {key} (part {part} of {parts}, RP-MR {rp_mr})")
                 });
-                self.clients.insert(client, Purpose::Delivery(id));
+                self.clients.insert(client, Client::new(Purpose::Delivery(id)));
                 self.schedule.set(deadline, Timer::Delivery(id));
             }
             Err(_) => {
@@ -228,11 +239,7 @@ impl Engine {
             Final::Response(message) => message.status(),
             Final::Timeout | Final::TransportError => None,
             Final::Unsent => {
-                let verdict = Verdict::new(
-                    Status::Failed,
-                    "no connection to the next hop; nothing was sent (RFC 3261 §18.4)",
-                );
-                return self.end_attempt(now, &key, verdict, None);
+                return self.try_next_hop(now, &key);
             }
         };
         delivery.sip_status = status;
@@ -268,6 +275,22 @@ impl Engine {
         }
     }
 
+    /// Not one octet of the part has left us: the attempt goes on at the next address (RFC 3263 §4.3).
+    fn try_next_hop(&mut self, now: Now, key: &Arc<str>) {
+        let Some(delivery) = self.handsets.delivery(key) else { return };
+        delivery.state = State::Parked;
+        let message = delivery.row.message.id.clone();
+        if let Some(target) = delivery.target {
+            delivery.tried.push(target);
+            self.hop_failed(now, target);
+            self.tell(Some(&message), "mt", || {
+                format!("nothing could be sent to {}; the next address is tried", target.addr)
+            });
+        }
+        self.handsets.give_back_reference(now.mono, key);
+        self.send_part(now, key);
+    }
+
     /// Neither a report nor a definite answer came: the handset may have the message or not.
     pub(super) fn tr1n_ran_out(&mut self, now: Now, id: DeliveryId) {
         let Some(key) = self.handsets.handset_of(id) else { return };
@@ -295,6 +318,7 @@ impl Engine {
         }
         delivery.part = done;
         delivery.state = State::Parked;
+        delivery.tried.clear();
         let message = delivery.row.message.id.clone();
         self.handsets.acknowledge(now.mono, &message, part_number(done) - 1);
         self.tell(Some(&message), "report", || format!("part {done} of {parts} acknowledged"));

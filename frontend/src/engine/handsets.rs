@@ -75,6 +75,8 @@ pub(super) struct Delivery {
     pub(super) sip_status: Option<u16>,
     pub(super) icid: String,
     pub(super) target: Option<Target>,
+    /// Targets to which this part could definitely not be sent.
+    pub(super) tried: Vec<Target>,
 }
 
 /// What an attempt waits for.

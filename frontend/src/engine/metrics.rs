@@ -90,6 +90,12 @@ pub struct Metrics {
     pub reports_unmatched: Family<ReasonLabel, Counter>,
     /// Reports passed on to the pod that owns them.
     pub reports_relayed: Counter,
+    /// Names of next hops looked up.
+    pub next_hop_look_ups: Counter,
+    /// Targets to which nothing could be sent.
+    pub next_hops_failed: Counter,
+    /// NAPTR services left out because we do not speak them.
+    pub next_hop_services_ignored: Counter,
     /// Our own messages that came back.
     pub loops: Counter,
     /// Registrations written.
@@ -134,6 +140,17 @@ impl Metrics {
         r.register("smsc_mt_in_hand", "Messages in hand", self.mt_in_hand.clone());
         r.register("smsc_reports_unmatched", "Reports that fit no delivery", self.reports_unmatched.clone());
         r.register("smsc_reports_relayed", "Reports passed to their owner", self.reports_relayed.clone());
+        r.register("smsc_next_hop_look_ups", "Names of next hops looked up", self.next_hop_look_ups.clone());
+        r.register(
+            "smsc_next_hops_failed",
+            "Next hops to which nothing could be sent",
+            self.next_hops_failed.clone(),
+        );
+        r.register(
+            "smsc_next_hop_services_ignored",
+            "NAPTR services not spoken here",
+            self.next_hop_services_ignored.clone(),
+        );
         r.register("smsc_loops", "Our own messages that came back", self.loops.clone());
         r.register("smsc_registrations", "Registrations written", self.registrations.clone());
         r.register("smsc_polls", "get_queue calls", self.polls.clone());

@@ -24,6 +24,7 @@ mod recent;
 mod register;
 mod reports;
 mod schedule;
+mod servers;
 mod settings;
 mod submit_report;
 mod token;
@@ -35,13 +36,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use smsc_proto::sip::transaction::{
-    self, ClientId, Destination, Event, Flow, Transactions, Transmit, TransportFailure,
-};
-use smsc_proto::sip::{Message, Transport};
+use smsc_proto::sip::Message;
+use smsc_proto::sip::transaction::{self, ClientId, Event, Flow, Transactions, Transmit, TransportFailure};
 
-pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Reply, Resolved, Step};
+pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Reply, Step};
+pub use hops::question;
 pub use metrics::{AnswerLabel, BackendLabel, Metrics, ReasonLabel};
+pub use servers::{Found, NotFound, Question, Resolved, Server, pick};
 pub use settings::{Caps, RegisterInfo, ReportUri, Settings, Timers, Trusted};
 pub use token::{Keys, Token, TokenId};
 
@@ -66,7 +67,7 @@ pub struct Engine {
     schedule: Schedule<Timer>,
     sequence: u64,
     calls: FxHashMap<CallId, Pending>,
-    clients: FxHashMap<ClientId, Purpose>,
+    clients: FxHashMap<ClientId, Client>,
     subscribers: Subscribers,
     registrar: Registrar,
     submissions: Submissions,
@@ -78,8 +79,6 @@ pub struct Engine {
     started: Instant,
     draining: bool,
     instance: String,
-    /// The request that a failure being handled says was never sent.
-    unsent: Option<ClientId>,
 }
 
 /// What an engine timer means when it fires.
@@ -122,8 +121,22 @@ enum Pending {
 /// What a request of ours was sent for.
 #[derive(Debug)]
 enum Purpose {
-    SubmitReport(submit_report::Sent),
+    SubmitReport(Box<submit_report::Sent>),
     Delivery(DeliveryId),
+}
+
+/// A request of ours under way.
+#[derive(Debug)]
+struct Client {
+    purpose: Purpose,
+    /// How many transmissions of it were put out and not given back as unsent; at 0 nothing of it has left us.
+    out: u32,
+}
+
+impl Client {
+    const fn new(purpose: Purpose) -> Self {
+        Self { purpose, out: 0 }
+    }
 }
 
 impl Engine {
@@ -156,7 +169,6 @@ impl Engine {
             started: now.mono,
             draining: false,
             instance,
-            unsent: None,
             random,
             metrics,
             settings: Arc::new(settings),
@@ -187,14 +199,13 @@ impl Engine {
 
     /// Learns what went wrong below: a connection refused or broken, a datagram that could not be sent.
     pub fn handle_transport_failure(&mut self, now: Now, failure: TransportFailure) {
-        // Over TCP nothing is sent twice: what was not sent then was never sent, and the attempt is definitely over.
-        self.unsent = match &failure {
-            TransportFailure::Unsent(transmit) => transmit.client.filter(|_| over_tcp(transmit)),
-            TransportFailure::Lost { .. } => None,
-        };
+        if let TransportFailure::Unsent(Transmit { client: Some(id), .. }) = &failure
+            && let Some(client) = self.clients.get_mut(id)
+        {
+            client.out = client.out.saturating_sub(1);
+        }
         self.sip.handle_transport_error(now.mono, failure);
         self.drain_events(now);
-        self.unsent = None;
     }
 
     /// Takes the answer to [`Output::Call`].
@@ -221,8 +232,8 @@ impl Engine {
     }
 
     /// Takes the answer to [`Output::Resolve`].
-    pub fn handle_resolved(&mut self, now: Now, host: &str, port: Option<u16>, answer: Resolved) {
-        self.hop_resolved(now, host, port, answer);
+    pub fn handle_resolved(&mut self, now: Now, question: Question, answer: Resolved) {
+        self.hop_resolved(now, question, answer);
         self.drain_events(now);
     }
 
@@ -262,7 +273,7 @@ impl Engine {
             && self.reports.open() == 0
             && self.registrar.open() == 0
             && !self.calls.values().any(waits)
-            && !self.clients.values().any(|purpose| matches!(purpose, Purpose::SubmitReport(_)))
+            && !self.clients.values().any(|client| matches!(client.purpose, Purpose::SubmitReport(_)))
     }
 
     /// Fires what is due.
@@ -287,7 +298,11 @@ impl Engine {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.sip.poll_transmit().map(Output::Transmit).or_else(|| self.outputs.pop_front())
+        let Some(transmit) = self.sip.poll_transmit() else { return self.outputs.pop_front() };
+        if let Some(client) = transmit.client.and_then(|id| self.clients.get_mut(&id)) {
+            client.out += 1;
+        }
+        Some(Output::Transmit(transmit))
     }
 
     /// When [`Engine::handle_timeout`] wants to be called.
@@ -311,10 +326,10 @@ impl Engine {
                 Event::Overload { flow, message } => self.overloaded(flow, &message),
                 Event::Response { id, message } => self.response(now, id, Final::Response(&message)),
                 Event::Timeout { id } => self.response(now, id, Final::Timeout),
-                Event::TransportError { id } if self.unsent == Some(id) => {
-                    self.response(now, id, Final::Unsent)
+                Event::TransportError { id } => {
+                    let unsent = self.clients.get(&id).is_some_and(|client| client.out == 0);
+                    self.response(now, id, if unsent { Final::Unsent } else { Final::TransportError });
                 }
-                Event::TransportError { id } => self.response(now, id, Final::TransportError),
                 Event::Stray { flow, .. } if self.settings.trusted.contains(flow.remote) => {
                     self.poll_all_soon(now)
                 }
@@ -324,9 +339,9 @@ impl Engine {
     }
 
     fn response(&mut self, now: Now, id: ClientId, result: Final<'_>) {
-        match self.clients.remove(&id) {
+        match self.clients.remove(&id).map(|client| client.purpose) {
             Some(Purpose::Delivery(delivery)) => self.delivery_answered(now, delivery, result),
-            Some(Purpose::SubmitReport(sent)) => self.submit_report_answered(now, sent, result),
+            Some(Purpose::SubmitReport(sent)) => self.submit_report_answered(now, *sent, result),
             None => {}
         }
     }
@@ -368,13 +383,6 @@ enum Final<'a> {
     TransportError,
     /// Not one octet of it left us.
     Unsent,
-}
-
-fn over_tcp(transmit: &Transmit) -> bool {
-    match transmit.to {
-        Destination::Flow(flow) => flow.transport == Transport::Tcp,
-        Destination::Connect(target) => target.transport == Some(Transport::Tcp),
-    }
 }
 
 /// SplitMix64: jitter, tags and names of branches. Nothing secret rests on it.

@@ -6,9 +6,10 @@ use smsc_proto::sip::transaction::Target;
 use smsc_proto::sip::{Header, Request as SipRequest};
 use smsc_proto::sms::{Direction, RpAck, RpError, Rpdu, SubmitReport, Timestamp};
 
+use super::hops::Hop;
 use super::mo::{Confirmation, Sender};
 use super::uas::Request;
-use super::{Engine, Final, Now, Purpose};
+use super::{Client, Engine, Final, Now, Purpose};
 
 /// Where a submit report goes.
 #[derive(Debug, Clone)]
@@ -37,8 +38,12 @@ pub(super) struct Refusal {
 /// A submit report on its way.
 #[derive(Debug)]
 pub(super) struct Sent {
-    to: String,
+    to: Addressee,
+    body: Vec<u8>,
     confirms: Option<([u8; 16], MessageId)>,
+    target: Target,
+    /// Targets to which it could definitely not be sent.
+    tried: Vec<Target>,
 }
 
 impl Engine {
@@ -94,22 +99,36 @@ impl Engine {
     ) {
         let mut body = Vec::with_capacity(32);
         rpdu.encode(Direction::NetworkToMs, &mut body);
+        let target = self.report_hop(now, to, &[]).unwrap_or(to.back);
+        self.submit_report_to(now, Sent { to: to.clone(), body, confirms, target, tried: Vec::new() });
+    }
+
+    /// The configured next hop but for those tried, else back where the submission came from.
+    fn report_hop(&mut self, now: Now, to: &Addressee, tried: &[Target]) -> Option<Target> {
+        let configured = self.settings.s_cscf_uri.clone();
+        match configured.as_deref().map(|uri| self.next_hop(now, uri, tried)) {
+            Some(Hop::Known(target)) => Some(target),
+            _ => Some(to.back).filter(|back| !tried.contains(back)),
+        }
+    }
+
+    fn submit_report_to(&mut self, now: Now, sent: Sent) {
+        let Sent { to, body, target, .. } = &sent;
         let call_id =
             format!("{:016x}{:x}@{}", self.random.next(), self.next(), self.settings.advertised_host);
         let own = self.own_uri(None);
         let configured = self.settings.s_cscf_uri.clone();
         let route = configured.as_deref().or(to.s_cscf.as_deref());
-        let target = configured.as_deref().and_then(|uri| self.known_hop(now, uri)).unwrap_or(to.back);
         let request = self
             .new_request(&to.uri, &own, &call_id, route)
             .header(Header::InReplyTo, &to.in_reply_to)
             .header(Header::RequestDisposition, "no-fork")
             .header(Header::AcceptContact, "*;+g.3gpp.smsip;require;explicit")
-            .body("application/vnd.3gpp.sms", &body);
+            .body("application/vnd.3gpp.sms", body);
         let branch = self.branch();
-        match self.sip.request(now.mono, target, request, &branch) {
+        match self.sip.request(now.mono, *target, request, &branch) {
             Ok(client) => {
-                _ = self.clients.insert(client, Purpose::SubmitReport(Sent { to: to.uri.clone(), confirms }));
+                _ = self.clients.insert(client, Client::new(Purpose::SubmitReport(Box::new(sent))));
             }
             Err(_) => {
                 tracing::warn!(to = %to.uri, "no room to send a submit report; the handset will repeat")
@@ -118,18 +137,32 @@ impl Engine {
     }
 
     pub(super) fn submit_report_answered(&mut self, now: Now, sent: Sent, result: Final<'_>) {
+        let uri = &sent.to.uri;
         match result {
             Final::Response(message) if message.status().is_some_and(|s| s / 100 == 2) => {
                 if let Some((key, id)) = &sent.confirms {
                     self.rp_ack_confirmed(now, *key);
-                    self.tell(Some(id), "mo", || format!("{} has its RP-ACK", sent.to));
+                    self.tell(Some(id), "mo", || format!("{uri} has its RP-ACK"));
                 }
             }
             Final::Response(message) => {
-                tracing::info!(to = %sent.to, status = message.status(), "submit report refused; a repeat gets the same verdict");
+                tracing::info!(to = %uri, status = message.status(), "submit report refused; a repeat gets the same verdict");
             }
-            Final::Timeout | Final::TransportError | Final::Unsent => {
-                tracing::info!(to = %sent.to, "submit report not answered; a repeat gets the same verdict");
+            Final::Unsent => self.report_unsent(now, sent),
+            Final::Timeout | Final::TransportError => {
+                tracing::info!(to = %uri, "submit report not answered; a repeat gets the same verdict");
+            }
+        }
+    }
+
+    /// Not one octet of it has left us: it goes to the next address (RFC 3263 §4.3).
+    fn report_unsent(&mut self, now: Now, mut sent: Sent) {
+        self.hop_failed(now, sent.target);
+        sent.tried.push(sent.target);
+        match self.report_hop(now, &sent.to, &sent.tried) {
+            Some(target) => self.submit_report_to(now, Sent { target, ..sent }),
+            None => {
+                tracing::info!(to = %sent.to.uri, "submit report could not be sent; a repeat gets the same verdict")
             }
         }
     }

@@ -21,6 +21,7 @@ use super::shell::{Input, Shell};
 use super::tcp::{Limits, Tcp};
 use super::udp::Udp;
 use crate::backend::Opened;
+use crate::dns::Dns;
 use crate::engine::{Engine, Metrics, Settings, Step};
 use crate::environment::Environment;
 use crate::settings::{SettingsError, engine_settings, transaction_config};
@@ -132,6 +133,7 @@ impl Frontend {
             engine,
             udp,
             tcp,
+            dns: Dns::new(&config),
             calls: Calls::new(opened.backend.clone(), config.limits.backend_requests as usize),
             peers: peers.clone(),
             inputs,

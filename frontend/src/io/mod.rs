@@ -9,7 +9,6 @@ mod clock;
 mod frontend;
 mod relay;
 mod reload;
-mod resolver;
 mod run;
 mod shell;
 mod tcp;

@@ -16,10 +16,12 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::calls::Calls;
 use super::clock::now;
 use super::relay::Peers;
-use super::resolver::resolve;
 use super::tcp::Tcp;
 use super::udp::Udp;
-use crate::engine::{CallId, Engine, Output, RelayVerdict, RelayedReport, Resolved, Settings, Step};
+use crate::dns::Dns;
+use crate::engine::{
+    CallId, Engine, Output, Question, RelayVerdict, RelayedReport, Resolved, Settings, Step,
+};
 
 /// Other tasks' inputs taken before datagrams get their turn again.
 const BATCH: usize = 64;
@@ -37,8 +39,8 @@ pub(super) enum Input {
     Failed(TransportFailure),
     /// A TCP connection is gone.
     Closed { connection: u64 },
-    /// A host was looked up.
-    Resolved { host: String, port: Option<u16>, answer: Resolved },
+    /// A name was looked up.
+    Resolved { question: Question, answer: Resolved },
     /// Another pod passes a report on.
     Relayed { report: RelayedReport, answer: oneshot::Sender<RelayVerdict> },
     /// A peer has answered a report we passed on.
@@ -56,6 +58,7 @@ pub(super) struct Shell {
     pub(super) engine: Engine,
     pub(super) udp: Udp,
     pub(super) tcp: Tcp,
+    pub(super) dns: Dns,
     pub(super) calls: Calls,
     pub(super) peers: Peers,
     pub(super) inputs: mpsc::Receiver<Input>,
@@ -128,7 +131,7 @@ impl Shell {
                     self.engine.handle_transport_failure(now, lost);
                 }
             }
-            Input::Resolved { host, port, answer } => self.engine.handle_resolved(now, &host, port, answer),
+            Input::Resolved { question, answer } => self.engine.handle_resolved(now, question, answer),
             Input::Relayed { report, answer } => {
                 self.sequence += 1;
                 self.relayed.insert(self.sequence, answer);
@@ -154,10 +157,13 @@ impl Shell {
             match output {
                 Output::Transmit(transmit) => self.transmit(transmit),
                 Output::Call { id, call } => self.calls.start(id, call),
-                Output::Resolve { host, port, .. } => self.spawn(async move {
-                    let answer = resolve(&host, port).await;
-                    Input::Resolved { host, port, answer }
-                }),
+                Output::Resolve(question) => {
+                    let dns = self.dns.clone();
+                    self.spawn(async move {
+                        let answer = dns.locate(&question).await;
+                        Input::Resolved { question, answer }
+                    });
+                }
                 Output::Relay { id, ordinal, report } => {
                     let peers = self.peers.clone();
                     self.spawn(async move {

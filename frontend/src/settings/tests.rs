@@ -20,7 +20,7 @@ fn environment() -> Environment {
     let host = |key, host: &str, addresses: Result<Vec<IpAddr>, String>| CoreHost {
         key,
         host: host.to_owned(),
-        port: None,
+        found: Err("not asked".to_owned()),
         addresses,
     };
     let addresses = ["fe80::1", "2001:db8::7", "192.0.2.7"].map(|text| text.parse().unwrap());

@@ -24,9 +24,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use smsc_frontend::engine::{
-    Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Resolved, Settings,
+    Answered, Call, CallId, Found, NotFound, Now, Output, Question, RelayVerdict, RelayedReport, Resolved,
+    Settings,
 };
-use smsc_proto::sip::transaction::{Destination, Flow, Transmit, TransportFailure};
+use smsc_proto::sip::transaction::{Destination, Flow, Target, Transmit, TransportFailure};
 use smsc_proto::sip::{Message, Transport};
 
 pub(crate) use backend::{Attempts, Backend, row};
@@ -91,7 +92,7 @@ enum Event {
     Failure { pod: usize, life: u32, failure: TransportFailure },
     Call { pod: usize, life: u32, id: CallId, call: Call },
     Answer { pod: usize, life: u32, id: CallId, answer: Answered },
-    Resolved { pod: usize, life: u32, host: String, port: Option<u16> },
+    Resolved { pod: usize, life: u32, question: Question },
     Relayed { pod: usize, asker: (usize, u32, CallId), report: RelayedReport },
     RelayAnswer { asker: (usize, u32, CallId), verdict: RelayVerdict },
     Core(core::Action),
@@ -267,13 +268,19 @@ impl World {
                     engine.handle_answer(now, id, answer);
                 }
             }
-            Event::Resolved { pod, life, host, port } => {
-                let answer: Resolved = match self.dns.get(&host) {
-                    Some(address) => Ok((vec![*address], secs(30))),
-                    None => Err("no such host".to_owned()),
+            Event::Resolved { pod, life, question } => {
+                let answer: Resolved = match self.dns.get(&question.host) {
+                    Some(addr) => {
+                        let target = Target { transport: question.transport, addr: *addr };
+                        Ok(Found { life: secs(30), ..Found::numeric(&question.host, target) })
+                    }
+                    None => {
+                        let why = "no such host".to_owned();
+                        Err(NotFound { why, life: secs(5), definite: true })
+                    }
                 };
                 if let Some(engine) = self.pods[pod].living(life) {
-                    engine.handle_resolved(now, &host, port, answer);
+                    engine.handle_resolved(now, question, answer);
                 }
             }
             Event::Relayed { pod, asker, report } => {
@@ -321,9 +328,9 @@ impl World {
                 let latency = self.backend.latency;
                 self.put(latency, Event::Call { pod, life, id, call });
             }
-            Output::Resolve { host, port, .. } => {
-                self.looked_up.push(host.clone());
-                self.put(ms(3), Event::Resolved { pod, life, host, port });
+            Output::Resolve(question) => {
+                self.looked_up.push(question.host.clone());
+                self.put(ms(3), Event::Resolved { pod, life, question });
             }
             Output::Relay { id, ordinal, report } => {
                 self.pods[pod].relays.push(report.clone());

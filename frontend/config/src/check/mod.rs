@@ -32,6 +32,7 @@ pub(crate) fn values(config: &Config, purpose: Purpose) -> Vec<Finding> {
     sip(config, &mut findings);
     timers(config, &mut findings);
     limits(config, &mut findings);
+    surroundings::dns(&config.dns, &mut findings);
     surroundings::relay(&config.relay, &mut findings);
     surroundings::store(&config.store, &mut findings);
     surroundings::endpoints(&config.endpoints, &mut findings);

@@ -1,10 +1,22 @@
-//! Single keys of everything around SIP: `relay`, `store`, `endpoints`, `log`.
+//! Single keys of everything around SIP: `dns`, `relay`, `store`, `endpoints`, `log`.
 
-use super::{Findings, digits, number, seconds};
+use super::{Findings, digits, millis, number, seconds};
 use crate::duration::LONGEST;
 use crate::names;
 use crate::problem::KeyPath;
-use crate::surroundings::{Endpoints, Numbering, ORDINAL, Relay, Retry, Store};
+use crate::surroundings::{Dns, Endpoints, Numbering, ORDINAL, Relay, Retry, Store};
+
+pub(super) fn dns(dns: &Dns, findings: &mut Findings) {
+    let Dns { servers, timeout } = dns;
+    findings.range("dns.servers", servers.len(), 0..=8);
+    for (at, server) in servers.iter().enumerate() {
+        if server.port() == 0 || server.ip().is_unspecified() {
+            let path = KeyPath::from("dns.servers").index(at);
+            findings.add(path, format!("{server} is no server; write for example 192.0.2.53:53"));
+        }
+    }
+    findings.duration("dns.timeout", *timeout, millis(100)..=seconds(30));
+}
 
 pub(super) fn relay(relay: &Relay, findings: &mut Findings) {
     let Relay { listen: _, peers, key_files } = relay;

@@ -1,6 +1,6 @@
 //! `--core`: questions to resolver, core and backend.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use smsc_backend::rest::RestBackend;
 use smsc_backend::{Backend, ErrorClass, HistoryQuery};
 use smsc_config::{ApiBaseUrl, Config};
-use smsc_proto::sip::{Header, Message, Transport, Uri, reason_phrase};
+use smsc_proto::sip::transaction::Target;
+use smsc_proto::sip::{Header, Message, Transport, reason_phrase};
 use smsc_store::{Store, SystemClock};
 
 use super::probe::{Answer, Question, options};
 use super::{Finding, Verdict};
 use crate::backend::{rest_config, store_config};
-use crate::engine::{ReportUri, Settings};
+use crate::engine::{Found, ReportUri, Server, Settings};
 use crate::environment::{CoreHost, Environment};
 
-const DEFAULT_PORT: u16 = 5060;
+/// Servers asked, best first.
+const ASKED: usize = 8;
 /// The body that tells an SMS application server from any other that answers OPTIONS.
 const SMS: &str = "application/vnd.3gpp.sms";
 /// A message no backend has; asking for it changes nothing.
@@ -26,21 +28,24 @@ const NO_MESSAGE: &str = "smsc-frontend-check";
 /// Asks them all.
 pub(super) async fn ask(config: &Config, environment: &Environment, settings: &Settings) -> Vec<Finding> {
     let mut findings: Vec<Finding> = environment.core.iter().map(|host| dns(host, config)).collect();
-    match next_hop(config, environment) {
-        Some(hop) => {
+    let hops = next_hops(environment);
+    match hops.first() {
+        Some(first) => {
             let uri = config.s_cscf_sip_uri.clone().unwrap_or_else(|| format!("sip:{}", config.ims_domain));
             let report_uri = match &settings.report_uri {
                 ReportUri::Fixed(uri) | ReportUri::Pod(uri) => uri.clone(),
                 ReportUri::Message(host) => format!("sip:smsc@{host}"),
             };
             let from = if report_uri.starts_with("sip:") { &report_uri } else { &uri };
-            let question = |uri| Question { uri, from, to: hop.address, t1: config.timers.t1 };
-            for transport in hop.transports {
-                let answer = options(&question(&uri), *transport).await;
-                findings.push(s_cscf(&hop, *transport, answer));
+            let question = |uri, hop: &Target| Question { uri, from, to: hop.addr, t1: config.timers.t1 };
+            for hop in &hops {
+                for transport in transports(hop) {
+                    let answer = options(&question(&uri, hop), *transport).await;
+                    findings.push(s_cscf(hop, *transport, answer));
+                }
             }
-            let transport = hop.transports.first().copied().unwrap_or(Transport::Udp);
-            findings.push(psi(&report_uri, options(&question(&report_uri), transport).await));
+            let transport = first.transport.unwrap_or(Transport::Udp);
+            findings.push(psi(&report_uri, options(&question(&report_uri, first), transport).await));
         }
         None => findings.push(Finding {
             check: "OPTIONS".to_owned(),
@@ -55,45 +60,60 @@ pub(super) async fn ask(config: &Config, environment: &Environment, settings: &S
 
 fn dns(host: &CoreHost, config: &Config) -> Finding {
     let proxied = host.key == "ims_domain" && config.s_cscf_sip_uri.is_some();
-    let (verdict, detail) = match &host.addresses {
-        Ok(addresses) => {
-            (Verdict::Ok, addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", "))
-        }
-        Err(error) if proxied => {
+    let (verdict, detail) = match (&host.found, &host.addresses) {
+        (Ok(found), addresses) => (Verdict::Ok, described(found, host, addresses.as_deref().unwrap_or(&[]))),
+        (Err(error), _) if proxied => {
             (Verdict::Unclear, format!("{error}; requests go to s_cscf_sip_uri all the same"))
         }
-        Err(error) => (Verdict::Failed, error.clone()),
+        (Err(error), _) => (Verdict::Failed, error.clone()),
     };
     Finding { check: format!("DNS of {}", host.key), target: host.host.clone(), verdict, detail }
 }
 
-struct Hop {
-    address: SocketAddr,
-    transports: &'static [Transport],
+/// The addresses; where SRV records led to them, each server with its share and what is spoken there.
+fn described(found: &Found, host: &CoreHost, addresses: &[IpAddr]) -> String {
+    let server = |server: &Server| {
+        let Server { name, rank, weight, targets } = server;
+        let spoken = targets.first().and_then(|target| target.transport).map_or("", Transport::as_str);
+        let at: Vec<String> = targets.iter().map(|target| target.addr.to_string()).collect();
+        let priority = rank & 0xFFFF;
+        format!("{name} over {spoken}, priority {priority}, weight {weight}: {}", at.join(", "))
+    };
+    let by_srv = found.servers.iter().any(|server| server.name != host.host);
+    let mut parts: Vec<String> = match by_srv {
+        true => found.servers.iter().map(server).collect(),
+        false => vec![addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ")],
+    };
+    if !found.ignored.is_empty() {
+        parts.push(format!("not spoken here: {}", found.ignored.join(", ")));
+    }
+    parts.join("; ")
 }
 
-/// Where requests go: `s_cscf_sip_uri`, else the IMS domain.
-fn next_hop(config: &Config, environment: &Environment) -> Option<Hop> {
-    let host = environment.core.first()?;
-    let address = SocketAddr::new(*host.addresses.as_ref().ok()?.first()?, host.port.unwrap_or(DEFAULT_PORT));
-    let uri = config.s_cscf_sip_uri.as_deref().and_then(|uri| Uri::parse(uri).ok());
-    let transport = uri.and_then(|uri| uri.param("transport").map(str::to_ascii_lowercase));
-    let transports: &[Transport] = match transport.as_deref() {
-        Some("udp") => &[Transport::Udp],
-        Some("tcp") => &[Transport::Tcp],
-        _ => &[Transport::Udp, Transport::Tcp],
-    };
-    Some(Hop { address, transports })
+/// Where requests go, best first: the servers behind `s_cscf_sip_uri`, else those behind the IMS domain.
+fn next_hops(environment: &Environment) -> Vec<Target> {
+    let found = environment.core.first().and_then(|host| host.found.as_ref().ok());
+    let mut servers: Vec<&Server> = found.iter().flat_map(|found| &found.servers).collect();
+    servers.sort_by_key(|server| server.rank);
+    servers.into_iter().flat_map(|server| server.targets.iter().copied()).take(ASKED).collect()
+}
+
+fn transports(hop: &Target) -> &'static [Transport] {
+    match hop.transport {
+        Some(Transport::Udp) => &[Transport::Udp],
+        Some(Transport::Tcp) => &[Transport::Tcp],
+        None => &[Transport::Udp, Transport::Tcp],
+    }
 }
 
 /// Any final answer proves that SIP is spoken there.
-fn s_cscf(hop: &Hop, transport: Transport, answer: Result<Answer, String>) -> Finding {
+fn s_cscf(hop: &Target, transport: Transport, answer: Result<Answer, String>) -> Finding {
     let (verdict, detail) = match answer {
         Ok(answer) => (Verdict::Ok, format!("{} in {}", status(&answer.message), millis(answer.took))),
         Err(error) => (Verdict::Failed, error),
     };
     let check = format!("OPTIONS over {}", transport.as_str());
-    Finding { check, target: hop.address.to_string(), verdict, detail }
+    Finding { check, target: hop.addr.to_string(), verdict, detail }
 }
 
 /// The report URI, asked through the core: a frontend answers if one runs and the core leads there.

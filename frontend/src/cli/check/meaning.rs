@@ -63,7 +63,7 @@ fn sip(config: &Config, environment: &Environment, settings: &Settings) -> Vec<F
         (udp, tcp) => udp.or(tcp).into_iter().collect(),
     };
     let next_hop = config.s_cscf_sip_uri.clone().unwrap_or_else(|| {
-        format!("the S-CSCF of the subscriber's location, else the addresses of {}", config.ims_domain)
+        format!("the S-CSCF of the subscriber's location, else what DNS names for {}", config.ims_domain)
     });
     let report_uri = match &settings.report_uri {
         ReportUri::Fixed(uri) => uri.clone(),
