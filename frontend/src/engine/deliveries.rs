@@ -205,7 +205,11 @@ impl Engine {
             (None, super::compose::Composed::Plain(text)) => text.clone().into_bytes(),
             (None, _) => return None,
         };
-        let own = self.own_uri(Some(&token));
+        let from = match &delivery.composed {
+            super::compose::Composed::Plain(_) => originator(&message.source_msisdn, &self.settings.ims_domain),
+            _ => None,
+        };
+        let own = from.unwrap_or_else(|| self.own_uri(Some(&token)));
         let call_id = call_id(&token, &self.settings.advertised_host);
         let request = self
             .new_request(&uri, &own, &call_id, Some(hop_uri))
@@ -401,6 +405,14 @@ impl Engine {
             self.end_unattempted(now, &row, attempt, Verdict::new(Status::Released, why));
         }
     }
+}
+
+/// Who a text/plain recipient sees, and answers: no report comes back for such a MESSAGE, and no TP-OA names the sender.
+/// A sender without a number is not shown.
+fn originator(source: &str, ims_domain: &str) -> Option<String> {
+    let number = super::identity::digits(source);
+    let numeric = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    numeric.then(|| format!("sip:{source}@{ims_domain};user=phone"))
 }
 
 /// The token, and a host where both fit in 64 characters: the whole MESSAGE has 900 octets (design §4, §7).

@@ -531,7 +531,7 @@ impl Engine {
     pub(super) fn memory_answered(&mut self, now: Now, memory: MemoryAvailable, answer: Answered) {
         match answer {
             Ok(_) => {
-                self.send_rp_ack(now, &memory.addressee, None, None);
+                self.send_smma_ack(now, &memory.addressee);
                 self.poll_all_soon(now);
             }
             Err(error) => {

@@ -23,13 +23,13 @@ pub(super) struct OutcomeId(u64);
 #[derive(Debug)]
 pub(super) struct Outcomes {
     open: FxHashMap<OutcomeId, Outcome>,
-    /// How many of `open` a message has.
-    pending: FxHashMap<MessageId, u32>,
-    /// Message → sequence number at which its outcome was recorded.
-    finished: FxHashMap<MessageId, u64>,
+    /// How many of `open` a message has, and the newest attempt among them.
+    pending: FxHashMap<MessageId, (u32, u32)>,
+    /// Message → sequence number at which its outcome was recorded, and the attempt it was of.
+    finished: FxHashMap<MessageId, (u64, u32)>,
     /// Messages whose outcome the backend refused: it goes on showing them, but another copy must not be sent.
     refused: Recent<MessageId, ()>,
-    /// Rows leased to us anew before the answer on their last attempt came: at most one for every row in hand.
+    /// Rows handed to us anew before the answer on their last attempt came: at most one for every row in hand.
     leased_again: FxHashMap<MessageId, (Arc<str>, QueuedMessage)>,
 }
 
@@ -60,10 +60,17 @@ impl Outcomes {
 
     /// True if a queue asked for at `asked` may show the message although it is not to be sent: its outcome is on its
     /// way, was recorded since, or was refused.
-    pub(super) fn keeps_back(&mut self, now: Instant, id: &MessageId, asked: u64) -> bool {
-        self.pending.contains_key(id)
-            || self.finished.get(id).is_some_and(|at| *at > asked)
-            || self.refused.get(now, id).is_some()
+    pub(super) fn keeps_back(&mut self, now: Instant, message: &QueuedMessage, asked: u64) -> bool {
+        let id = &message.id;
+        let recorded_since =
+            self.finished.get(id).is_some_and(|(at, attempt)| *at > asked && !has_counted(message, *attempt));
+        self.pending.contains_key(id) || recorded_since || self.refused.get(now, id).is_some()
+    }
+
+    /// True if the row shows that the backend has recorded an attempt whose answer is still on its way: it is no old
+    /// picture, the message is handed out anew.
+    pub(super) fn is_shown_anew(&self, message: &QueuedMessage) -> bool {
+        self.pending.get(&message.id).is_some_and(|(_, attempt)| has_counted(message, *attempt))
     }
 
     /// True if an outcome of the message is on its way.
@@ -76,24 +83,26 @@ impl Outcomes {
         self.refused.get(now, id).is_some()
     }
 
-    /// Keeps a row that a leasing backend has handed out again until its last attempt is settled.
+    /// Keeps a row that has been handed out again until its last attempt is settled.
     pub(super) fn leased_again(&mut self, location: Arc<str>, message: QueuedMessage) {
         self.leased_again.insert(message.id.clone(), (location, message));
     }
 
     /// Forgets what no queue answer can show any more.
     pub(super) fn forget_before(&mut self, oldest_asked: u64) {
-        self.finished.retain(|_, at| *at > oldest_asked);
+        self.finished.retain(|_, (at, _)| *at > oldest_asked);
     }
 
     fn insert(&mut self, outcome: OutcomeId, of: Outcome) {
-        *self.pending.entry(of.id.clone()).or_default() += 1;
+        let (count, newest) = self.pending.entry(of.id.clone()).or_default();
+        *count += 1;
+        *newest = of.report.attempt.max(*newest);
         self.open.insert(outcome, of);
     }
 
     fn remove(&mut self, outcome: OutcomeId) -> Option<Outcome> {
         let removed = self.open.remove(&outcome)?;
-        if let Some(left) = self.pending.get_mut(&removed.id) {
+        if let Some((left, _)) = self.pending.get_mut(&removed.id) {
             *left -= 1;
             if *left == 0 {
                 self.pending.remove(&removed.id);
@@ -101,6 +110,11 @@ impl Outcomes {
         }
         Some(removed)
     }
+}
+
+/// True if the backend counts `attempt` among those made.
+fn has_counted(message: &QueuedMessage, attempt: u32) -> bool {
+    message.delivery_attempts.is_some_and(|made| made >= attempt)
 }
 
 impl Engine {
@@ -149,7 +163,7 @@ impl Engine {
         }
         if self.polls.any_in_flight() {
             let sequence = self.next();
-            self.outcomes.finished.insert(open.id.clone(), sequence);
+            self.outcomes.finished.insert(open.id.clone(), (sequence, open.report.attempt));
         }
         if open.in_hand {
             self.handsets.let_go(&open.id);

@@ -171,13 +171,14 @@ impl Engine {
         let mut handsets: Vec<Arc<str>> = Vec::new();
         let leases = self.settings.backend_leases;
         for message in rows {
+            // What a leasing backend shows is handed out anew, and to nobody else before the lease ends: it is never
+            // an old picture, and not to be lost. Where leases are not known of, the count of attempts tells.
+            let held = self.handsets.holds(&message.id) || self.outcomes.awaits(&message.id);
+            if held && (leases || self.outcomes.is_shown_anew(&message)) {
+                self.outcomes.leased_again(location.clone(), message);
+                continue;
+            }
             if leases {
-                // What a leasing backend shows is handed out anew, and to nobody else before the lease ends: it is
-                // never an old picture, and not to be lost.
-                if self.handsets.holds(&message.id) || self.outcomes.awaits(&message.id) {
-                    self.outcomes.leased_again(location.clone(), message);
-                    continue;
-                }
                 if self.draining {
                     let row = Row { message, location: location.clone(), hold_until: None };
                     self.release(now, vec![row], "the frontend is shutting down");
@@ -189,7 +190,7 @@ impl Engine {
             let kept_back = if leases {
                 self.outcomes.is_refused(now.mono, &message.id)
             } else {
-                self.outcomes.keeps_back(now.mono, &message.id, asked)
+                self.outcomes.keeps_back(now.mono, &message, asked)
             };
             if kept_back {
                 left += 1;

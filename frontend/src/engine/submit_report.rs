@@ -72,6 +72,11 @@ impl Engine {
         self.send_submit_report(now, to, &rpdu, confirms.map(|(key, id)| (key, id.clone())));
     }
 
+    /// RP-ACK to an RP-SMMA: nothing was submitted, so it carries no TPDU (TS 24.011 §7.3.3).
+    pub(super) fn send_smma_ack(&mut self, now: Now, to: &Addressee) {
+        self.send_submit_report(now, to, &Rpdu::Ack(RpAck { mr: to.rp_mr, user_data: None }), None);
+    }
+
     /// RP-ERROR with its cause, and an SMS-SUBMIT-REPORT that carries TP-FCS where there is one.
     pub(super) fn send_rp_error(
         &mut self,

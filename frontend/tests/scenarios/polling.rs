@@ -313,8 +313,9 @@ fn a_lease_that_runs_out_is_unknown_before_the_next_copy() {
 /// The store hands a row out again as soon as it has the outcome, which may be before its answer on that is here.
 #[test]
 fn a_row_leased_again_before_the_answer_on_its_last_attempt_is_not_lost() {
-    for latency in [ms(2), ms(5)] {
-        let mut world = World::with(1, |settings| settings.backend_leases = true);
+    // Also where the pod does not know that the backend leases: the store served over HTTP.
+    for (latency, known) in [(ms(2), true), (ms(5), true), (ms(2), false), (ms(5), false)] {
+        let mut world = World::with(1, |settings| settings.backend_leases = known);
         world.backend.lease = Some(secs(120));
         world.backend.retry_after = ms(0);
         world.backend.latency = latency;
