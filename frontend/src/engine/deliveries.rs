@@ -206,7 +206,9 @@ impl Engine {
             (None, _) => return None,
         };
         let from = match &delivery.composed {
-            super::compose::Composed::Plain(_) => originator(&message.source_msisdn, &self.settings.ims_domain),
+            super::compose::Composed::Plain(_) => {
+                originator(&message.source_msisdn, &self.settings.ims_domain)
+            }
             _ => None,
         };
         let own = from.unwrap_or_else(|| self.own_uri(Some(&token)));
