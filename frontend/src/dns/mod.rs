@@ -20,6 +20,10 @@ use locate::{Answer, Naptr, Records, Srv, locate};
 
 /// How long all questions that one name needs may take together.
 const LIMIT: Duration = Duration::from_secs(5);
+/// An answer is kept no longer than this.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// That there is nothing is kept no longer than this.
+const LONGEST_NEGATIVE: Duration = Duration::from_secs(60);
 /// For how long there is nothing where DNS does not say for how long (RFC 2308 wants an SOA for that).
 const NEGATIVE_LIFE: Duration = Duration::from_secs(5);
 
@@ -50,6 +54,9 @@ impl Dns {
         // One repeat, or the next server, within the time.
         options.timeout = *timeout / 2;
         options.attempts = 1;
+        // What was removed must be gone, and what was added be there, before the day is over.
+        options.positive_max_ttl = Some(LONGEST);
+        options.negative_max_ttl = Some(LONGEST_NEGATIVE);
         let provider = TokioRuntimeProvider::default();
         let resolver = TokioResolver::builder_with_config(servers, provider).with_options(options).build();
         let listens = |v4: bool| config.listen.iter().any(|listen| listen.address.is_ipv4() == v4);
