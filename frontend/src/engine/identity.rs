@@ -71,6 +71,8 @@ pub(crate) struct Subscriber {
     pub(crate) imsi: Option<String>,
     /// The serving S-CSCF.
     pub(crate) s_cscf: Option<String>,
+    /// When the registration runs out.
+    pub(crate) until: Instant,
 }
 
 /// What this pod remembers of registrations: an aid to matching, never the truth (the backend has that).

@@ -15,6 +15,7 @@ mod deliveries;
 mod handsets;
 mod hops;
 mod identity;
+mod memory;
 mod metrics;
 mod mo;
 mod outcome;
@@ -23,9 +24,11 @@ mod polls;
 mod recent;
 mod register;
 mod reports;
+mod requests;
 mod schedule;
 mod servers;
 mod settings;
+mod submission;
 mod submit_report;
 mod token;
 mod uas;
@@ -50,12 +53,12 @@ use deliveries::DeliveryId;
 use handsets::Handsets;
 use hops::Hops;
 use identity::Subscribers;
-use mo::Submissions;
 use outcomes::{OutcomeId, Outcomes};
 use polls::Polls;
 use register::Registrar;
 use reports::OpenReports;
 use schedule::Schedule;
+use submission::Submissions;
 
 /// The protocol engine of one pod.
 pub struct Engine {
@@ -115,7 +118,7 @@ enum Pending {
     Poll(Arc<str>, u64),
     Outcome(OutcomeId),
     Relay(reports::RelayWait),
-    Memory(mo::MemoryAvailable),
+    Memory(memory::MemoryAvailable),
 }
 
 /// What a request of ours was sent for.

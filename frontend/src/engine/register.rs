@@ -96,8 +96,12 @@ impl Engine {
                 .or_else(|| identity.imsi.clone())
                 .or_else(|| known.as_ref().and_then(|k| k.imsi.clone()));
             let event = if known.is_some() { LocationEvent::Refreshed } else { LocationEvent::Registered };
-            let subscriber =
-                Subscriber { msisdn: msisdn.clone(), imsi: imsi.clone(), s_cscf: s_cscf.clone() };
+            let subscriber = Subscriber {
+                msisdn: msisdn.clone(),
+                imsi: imsi.clone(),
+                s_cscf: s_cscf.clone(),
+                until: now.mono + Duration::from_secs(expires.into()),
+            };
             self.subscribers.learn(now.mono, &identity, subscriber, set.iter());
             self.tell(None, "register", || {
                 format!(

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp as Time;
 use smsc_backend::MessageId;
+use smsc_proto::sip::Header;
 use smsc_proto::sip::transaction::Target;
-use smsc_proto::sip::{Header, Request as SipRequest};
 use smsc_proto::sms::{Direction, RpAck, RpError, Rpdu, SubmitReport, Timestamp};
 
 use super::hops::Hop;
-use super::mo::{Confirmation, Sender};
+use super::mo::Sender;
+use super::submission::Confirmation;
 use super::uas::Request;
 use super::{Client, Engine, Final, Now, Purpose};
 
@@ -170,27 +171,5 @@ impl Engine {
                 tracing::info!(to = %sent.to.uri, "submit report could not be sent; a repeat gets the same verdict")
             }
         }
-    }
-
-    /// A MESSAGE of ours: the headers all of them share (TS 24.341 annex B.5, B.6).
-    pub(super) fn new_request(
-        &mut self,
-        uri: &str,
-        own: &str,
-        call_id: &str,
-        route: Option<&str>,
-    ) -> SipRequest {
-        let tag = self.random.next();
-        let mut request = SipRequest::new("MESSAGE", uri).header(Header::MaxForwards, "70");
-        if let Some(route) = route {
-            let loose = if route.contains(";lr") { "" } else { ";lr" };
-            request = request.header(Header::Route, &format!("<{route}{loose}>"));
-        }
-        request
-            .header(Header::From, &format!("<{own}>;tag={tag:x}"))
-            .header(Header::To, &format!("<{uri}>"))
-            .header(Header::CallId, call_id)
-            .header(Header::CSeq, "1 MESSAGE")
-            .header(Header::PAssertedIdentity, &format!("<{own}>"))
     }
 }
