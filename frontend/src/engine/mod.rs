@@ -185,6 +185,9 @@ impl Engine {
     pub fn handle_message(&mut self, now: Now, flow: Flow, octets: Bytes) {
         self.metrics.received.inc();
         match Message::parse(octets.clone()) {
+            Ok(message) if message.is_request() && !self.settings.trusted.contains(flow.remote) => {
+                self.untrusted(flow, &message);
+            }
             Ok(message) => self.sip.handle_message(now.mono, flow, message),
             Err(error) => {
                 tracing::debug!(peer = %flow.remote, %error, "dropped: not SIP");

@@ -23,9 +23,6 @@ pub(super) struct Request {
 impl Engine {
     pub(super) fn request(&mut self, now: Now, request: Request) {
         let Request { flow, message, .. } = &request;
-        if !self.settings.trusted.contains(flow.remote) {
-            return self.refuse(now, &request, 403, "untrusted_peer", |r| r);
-        }
         self.metrics.peer_last_seen.set(now.wall);
         if let Some(fault) = message.request_fault() {
             tracing::debug!(peer = %flow.remote, %fault, "refused");
@@ -66,6 +63,17 @@ impl Engine {
             Some(Method::Cancel) => self.refuse(now, &request, 481, "no_transaction", |r| r),
             _ => self.refuse(now, &request, 405, "method", |r| r.header(Header::Allow, ALLOW)),
         }
+    }
+
+    /// Answers 403 to a stranger and keeps nothing of it (RFC 3261 §8.2.7): strangers must not be able to fill the
+    /// transaction table for those we trust.
+    pub(super) fn untrusted(&mut self, flow: Flow, message: &Message) {
+        if message.method() == Some(Method::Ack) {
+            return;
+        }
+        self.count_refusal("untrusted_peer", 403);
+        let octets = Response::to(message, flow.remote, 403, &self.tag(message)).to_bytes();
+        self.sip.respond_stateless(flow, message, octets);
     }
 
     /// Answers 400 to what is recognisably a request but cannot be read as one (RFC 3261 §16.3, RFC 4475 §3.1.2).

@@ -140,6 +140,21 @@ fn a_peer_that_is_not_trusted_is_refused_403_whatever_it_asks() {
     assert_eq!(world.backend.times(Operation::InsertLocation), []);
 }
 
+#[test]
+fn strangers_cannot_fill_the_transaction_table() {
+    let mut world = World::with(1, |settings| settings.caps.server_transactions = 10);
+    for n in 0..100 {
+        let request = raw("OPTIONS", &HEADERS.replace("MESSAGE", "OPTIONS"));
+        world.inject(0, STRANGER, request.replace("z9hG4bKx", &format!("z9hG4bK{n}")));
+    }
+    world.run(secs(1));
+    let statuses: Vec<_> = world.sent_to(STRANGER).iter().map(|answer| answer.status().unwrap()).collect();
+    assert_eq!(statuses, [403; 100]);
+    world.submit(0, &Mo::new("+447700900099", "hello"));
+    world.run(secs(2));
+    assert_eq!(world.backend.accepted.len(), 1);
+}
+
 /// A stranger's answer to nothing does not make us poll.
 #[test]
 fn a_stray_response_is_an_event_only_from_a_trusted_peer() {
