@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use smsc_config::{Config, Listen, Transport};
-use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::admin::{self, Status};
@@ -18,7 +17,7 @@ use super::clock::{now, random_seed};
 use super::relay::{self, Peers};
 use super::reload::Reloader;
 use super::shell::{Input, Shell};
-use super::tcp::{Limits, Tcp};
+use super::tcp::{self, Limits, Tcp};
 use super::udp::Udp;
 use crate::backend::Opened;
 use crate::dns::Dns;
@@ -97,7 +96,7 @@ impl Frontend {
         environment.listening = udp.addresses().into_iter().map(bound(Transport::Udp)).collect();
         for (index, address) in addresses(&config.listen, Transport::Tcp).into_iter().enumerate() {
             let fail = |source| StartError::Bind { what: "listen", address, source };
-            let listener = TcpListener::bind(address).await.map_err(fail)?;
+            let listener = tcp::bind(address).map_err(fail)?;
             environment.listening.push(bound(Transport::Tcp)(listener.local_addr().map_err(fail)?));
             tcp.listen(listener, u16::try_from(index).unwrap_or(u16::MAX));
         }

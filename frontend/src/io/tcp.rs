@@ -18,6 +18,8 @@ use super::shell::Input;
 /// Messages that wait for one connection; beyond, they are given back as unsent.
 const BACKLOG: usize = 1024;
 const PONG: &[u8] = b"\r\n";
+/// Connections the kernel completes before they are accepted; beyond, a peer waits a second and tries again.
+const ACCEPT_BACKLOG: i32 = 1024;
 
 /// What the configuration says of TCP.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +130,21 @@ impl Tcp {
         self.by_peer.insert(peer, self.sequence);
         (self.sequence, receiver)
     }
+}
+
+/// A listener; must run inside the runtime. One for IPv6 leaves IPv4 to others, as over UDP.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of a process before this one may still be closing.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 fn give(connection: &Connection, transmit: Transmit) -> Result<(), TransportFailure> {
