@@ -5,6 +5,7 @@ pub mod capture;
 pub mod codec_cases;
 pub mod load;
 pub mod lone_engine;
+pub mod mutate;
 pub mod process;
 pub mod torture;
 pub mod wire;
