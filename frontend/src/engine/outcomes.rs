@@ -177,12 +177,11 @@ impl Engine {
     ) -> bool {
         let outcomes = &mut self.outcomes;
         let last = outcomes.pending.get(id).map(|on_way| on_way.last);
-        if let Some(open) = last.and_then(|last| outcomes.open.get_mut(&last)) {
-            let repeated = covers((open.report.attempt, open.report.status), said);
-            if repeated {
-                open.waiting.push(report);
-            }
-            return repeated;
+        if let Some(open) = last.and_then(|last| outcomes.open.get_mut(&last))
+            && covers((open.report.attempt, open.report.status), said)
+        {
+            open.waiting.push(report);
+            return true;
         }
         let repeated = outcomes.told.get(now.mono, id).is_some_and(|told| covers(*told, said));
         if repeated {
@@ -213,7 +212,11 @@ impl Engine {
             tracing::error!(message_id = %open.id, %error, "the backend refused an outcome");
             self.outcomes.refused.insert(now.mono, open.id.clone(), ());
         }
-        self.outcomes.told.insert(now.mono, open.id.clone(), (open.report.attempt, open.report.status));
+        // A released row says nothing about an attempt.
+        if open.report.status != Status::Released {
+            let told = (open.report.attempt, open.report.status);
+            self.outcomes.told.insert(now.mono, open.id.clone(), told);
+        }
         if self.polls.any_in_flight() {
             let sequence = self.next();
             self.outcomes.finished.insert(open.id.clone(), (sequence, open.report.attempt));

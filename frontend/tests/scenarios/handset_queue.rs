@@ -190,6 +190,25 @@ pub(crate) fn an_rp_error_sent_again_does_not_hold_back_the_next_attempt(profile
     assert_eq!(world.backend.statuses("43"), [Status::Delivered]);
 }
 
+/// The next attempt was given back unattempted; the RP-ERROR that comes again is still the first one's.
+#[test]
+fn an_rp_error_sent_again_is_known_after_the_next_attempt_was_released() {
+    let mut world = World::new(1).under(Profile::Samsung);
+    world.backend.attempts = Attempts::Unknown;
+    world.run(secs(1));
+    world.handset_mut(1).script.extend([Reaction::error(22, None), Reaction::delivered().after(secs(10))]);
+    world.queue(0, "42", 1, "hello");
+    world.queue(0, "43", 1, "before it");
+    assert!(world.run_until(secs(5), |world| world.copies_of("43").len() == 1));
+    let mut smma = Vec::new();
+    Rpdu::Smma { mr: 77 }.encode(Direction::MsToNetwork, &mut smma);
+    world.send_rpdu(1, 0, &smma);
+    world.run(ms(300));
+    world.engine(0, |engine, now| engine.begin_drain(now));
+    world.run(secs(20));
+    assert_eq!(world.backend.statuses("42"), [Status::MemoryFull, Status::Released]);
+}
+
 /// The handset repeats an RP-SMMA that was answered RP-ERROR 41.
 pub(crate) fn rp_smma_is_answered_rp_error_41_while_the_backend_is_down(profile: Profile) {
     let mut world = World::new(1).under(profile);
