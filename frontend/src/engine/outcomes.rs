@@ -23,10 +23,12 @@ pub(super) struct OutcomeId(u64);
 #[derive(Debug)]
 pub(super) struct Outcomes {
     open: FxHashMap<OutcomeId, Outcome>,
-    /// How many of `open` a message has, and the newest attempt among them.
-    pending: FxHashMap<MessageId, (u32, u32)>,
+    /// What of `open` a message has.
+    pending: FxHashMap<MessageId, OnTheirWay>,
     /// Message → sequence number at which its outcome was recorded, and the attempt it was of.
     finished: FxHashMap<MessageId, (u64, u32)>,
+    /// The last outcome the backend was told of a message in the last 3 × tr1n: attempt and status.
+    told: Recent<MessageId, (u32, Status)>,
     /// Messages whose outcome the backend refused: it goes on showing them, but another copy must not be sent.
     refused: Recent<MessageId, ()>,
     /// Rows handed to us anew before the answer on their last attempt came: at most one for every row in hand.
@@ -39,8 +41,17 @@ struct Outcome {
     report: AttemptReport,
     /// True if the row is in this pod's hand.
     in_hand: bool,
-    waiting: Option<ReportId>,
+    /// The handset's reports that wait for it: the first, and repeats of it.
+    waiting: Vec<ReportId>,
     failures: u32,
+}
+
+/// The outcomes of one message that are on their way.
+#[derive(Debug, Clone, Copy)]
+struct OnTheirWay {
+    count: u32,
+    newest_attempt: u32,
+    last: OutcomeId,
 }
 
 impl Outcomes {
@@ -49,6 +60,7 @@ impl Outcomes {
             open: FxHashMap::default(),
             pending: FxHashMap::default(),
             finished: FxHashMap::default(),
+            told: Recent::new(settings.timers.tr1n * 3, settings.caps.remembered),
             refused: Recent::new(REFUSED_LIFE, settings.caps.remembered),
             leased_again: FxHashMap::default(),
         }
@@ -70,7 +82,7 @@ impl Outcomes {
     /// True if the row shows that the backend has recorded an attempt whose answer is still on its way: it is no old
     /// picture, the message is handed out anew.
     pub(super) fn is_shown_anew(&self, message: &QueuedMessage) -> bool {
-        self.pending.get(&message.id).is_some_and(|(_, attempt)| has_counted(message, *attempt))
+        self.pending.get(&message.id).is_some_and(|on_way| has_counted(message, on_way.newest_attempt))
     }
 
     /// True if an outcome of the message is on its way.
@@ -94,21 +106,33 @@ impl Outcomes {
     }
 
     fn insert(&mut self, outcome: OutcomeId, of: Outcome) {
-        let (count, newest) = self.pending.entry(of.id.clone()).or_default();
-        *count += 1;
-        *newest = of.report.attempt.max(*newest);
+        let first = OnTheirWay { count: 0, newest_attempt: 0, last: outcome };
+        let on_way = self.pending.entry(of.id.clone()).or_insert(first);
+        on_way.count += 1;
+        on_way.newest_attempt = of.report.attempt.max(on_way.newest_attempt);
+        on_way.last = outcome;
         self.open.insert(outcome, of);
     }
 
     fn remove(&mut self, outcome: OutcomeId) -> Option<Outcome> {
         let removed = self.open.remove(&outcome)?;
-        if let Some((left, _)) = self.pending.get_mut(&removed.id) {
-            *left -= 1;
-            if *left == 0 {
+        if let Some(on_way) = self.pending.get_mut(&removed.id) {
+            on_way.count -= 1;
+            if on_way.count == 0 {
                 self.pending.remove(&removed.id);
             }
         }
         Some(removed)
+    }
+}
+
+/// True if an attempt's status leaves nothing to be said by a report that means `said`.
+fn covers(told: (u32, Status), said: (u32, Status)) -> bool {
+    match (told.1, said.1) {
+        (Status::Delivered, _) => true,
+        (Status::Released, _) | (_, Status::Delivered) => false,
+        (Status::Unknown, status) => told.0 == said.0 && status == Status::Unknown,
+        _ => told.0 == said.0,
     }
 }
 
@@ -135,8 +159,35 @@ impl Engine {
         }
         self.tell(Some(&id), "mt", || format!("{:?}: {}", report.status, report.detail));
         let outcome = OutcomeId(self.next());
-        self.outcomes.insert(outcome, Outcome { id, report, in_hand, waiting, failures: 0 });
+        self.outcomes.insert(
+            outcome,
+            Outcome { id, report, in_hand, waiting: waiting.into_iter().collect(), failures: 0 },
+        );
         self.process_message(now, outcome);
+    }
+
+    /// Has a report share the outcome of the one it repeats: answered at once if that was told, else together with it.
+    /// False if the report says something new.
+    pub(super) fn is_repeated(
+        &mut self,
+        now: Now,
+        id: &MessageId,
+        said: (u32, Status),
+        report: ReportId,
+    ) -> bool {
+        let outcomes = &mut self.outcomes;
+        let last = outcomes.pending.get(id).map(|on_way| on_way.last);
+        if let Some(open) = last.and_then(|last| outcomes.open.get_mut(&last))
+            && covers((open.report.attempt, open.report.status), said)
+        {
+            open.waiting.push(report);
+            return true;
+        }
+        let repeated = outcomes.told.get(now.mono, id).is_some_and(|told| covers(*told, said));
+        if repeated {
+            self.report_taken(now, report);
+        }
+        repeated
     }
 
     pub(super) fn process_message(&mut self, _now: Now, outcome: OutcomeId) {
@@ -161,6 +212,11 @@ impl Engine {
             tracing::error!(message_id = %open.id, %error, "the backend refused an outcome");
             self.outcomes.refused.insert(now.mono, open.id.clone(), ());
         }
+        // A released row says nothing about an attempt.
+        if open.report.status != Status::Released {
+            let told = (open.report.attempt, open.report.status);
+            self.outcomes.told.insert(now.mono, open.id.clone(), told);
+        }
         if self.polls.any_in_flight() {
             let sequence = self.next();
             self.outcomes.finished.insert(open.id.clone(), (sequence, open.report.attempt));
@@ -169,8 +225,8 @@ impl Engine {
             self.handsets.let_go(&open.id);
             self.metrics.mt_in_hand.set(self.handsets.in_hand() as i64);
         }
-        if let Some(report) = open.waiting {
-            self.report_taken(now, report);
+        for report in &open.waiting {
+            self.report_taken(now, *report);
         }
         self.take_what_was_leased_again(now, &open);
     }

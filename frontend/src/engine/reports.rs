@@ -180,6 +180,9 @@ impl Engine {
             ),
             Said::Refused { cause, fcs } => of_rp_error(cause, fcs),
         };
+        if self.is_repeated(now, &id, (attempt, verdict.status), report) {
+            return;
+        }
         // Another attempt that is not on the air yet waits for what the backend makes of this one.
         let withdrawn = match verdict.status {
             Status::Delivered => self.handsets.withdraw(&id),

@@ -20,9 +20,8 @@ fn parts(world: &World) -> Vec<(u8, bool)> {
     world.core.handsets[1].inbox.iter().map(part).collect()
 }
 
-#[test]
-fn a_handset_has_one_message_outstanding_and_the_others_wait_in_order() {
-    let mut world = World::new(1);
+pub(crate) fn a_handset_has_one_message_outstanding_and_the_others_wait_in_order(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.handset_mut(1).usual = Reaction::delivered().after(secs(3));
     for (id, text) in [("1", "one"), ("2", "two"), ("3", "three")] {
         world.queue(0, id, 1, text);
@@ -49,12 +48,11 @@ fn more_messages_to_send_says_whether_another_waits() {
     assert!(matches!(world.handset(0).inbox[0].body, Body::Deliver { more: true, .. }));
 }
 
-#[test]
-fn a_long_text_is_delivered_when_its_last_part_is_acknowledged() {
-    let mut world = World::new(1);
+pub(crate) fn a_long_text_is_delivered_when_its_last_part_is_acknowledged(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.handset_mut(1).usual = Reaction::delivered().after(secs(2));
     world.queue(0, "42", 1, &long());
-    world.run(secs(5));
+    world.run(ms(5500));
     assert_eq!(
         (parts(&world), world.backend.statuses("42")),
         (vec![(1, true), (2, true), (3, false)], vec![])
@@ -73,9 +71,8 @@ fn a_long_text_is_delivered_when_its_last_part_is_acknowledged() {
 }
 
 /// Part 2 is lost: the attempt is `unknown`, and the next begins with part 2.
-#[test]
-fn a_second_attempt_goes_on_with_the_part_that_was_not_acknowledged() {
-    let mut world = World::new(1);
+pub(crate) fn a_second_attempt_goes_on_with_the_part_that_was_not_acknowledged(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.backend.retry_after = secs(5);
     world.handset_mut(1).script.extend([Reaction::delivered(), Reaction::only(200)]);
     world.queue(0, "42", 1, &long());
@@ -86,10 +83,9 @@ fn a_second_attempt_goes_on_with_the_part_that_was_not_acknowledged() {
 }
 
 /// Its RP-ACK comes twice, with the token or without, while the next part is on its way.
-#[test]
-fn a_doubled_rp_ack_of_one_part_ends_nothing() {
+pub(crate) fn a_doubled_rp_ack_of_one_part_ends_nothing(profile: Profile) {
     for in_reply_to in [InReplyTo::Token, InReplyTo::Absent] {
-        let mut world = World::new(1);
+        let mut world = World::new(1).under(profile);
         let twice = Reaction { reports: 2, ..Reaction::delivered().in_reply_to(in_reply_to) };
         world.handset_mut(1).script.extend([twice, Reaction::delivered().after(secs(10))]);
         world.queue(0, "42", 1, &long());
@@ -101,9 +97,8 @@ fn a_doubled_rp_ack_of_one_part_ends_nothing() {
 }
 
 /// An RP-ACK of part 1, late and without a token, is not one of part 2, which was not even sent.
-#[test]
-fn a_late_rp_ack_of_the_first_part_is_not_a_delivery() {
-    let mut world = World::new(1);
+pub(crate) fn a_late_rp_ack_of_the_first_part_is_not_a_delivery(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     let late = Reaction::delivered().after(secs(50)).in_reply_to(InReplyTo::Absent);
     world.handset_mut(1).script.push_back(late);
     world.queue(0, "42", 1, &long());
@@ -116,9 +111,8 @@ fn a_late_rp_ack_of_the_first_part_is_not_a_delivery() {
 }
 
 /// RP-ERROR 22: what else is in hand for this handset goes back unattempted, and all wait for RP-SMMA.
-#[test]
-fn a_full_memory_releases_the_other_messages_for_that_handset() {
-    let mut world = World::new(1);
+pub(crate) fn a_full_memory_releases_the_other_messages_for_that_handset(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.handset_mut(1).script.push_back(Reaction::error(22, Some(0xD3)));
     for id in ["1", "2", "3"] {
         world.queue(0, id, 1, "hello");
@@ -147,9 +141,8 @@ fn an_absent_handset_releases_its_other_messages_even_at_a_backend_that_knows_no
 }
 
 /// TS 24.341 §5.3.2.5: 202, the backend hears of it, RP-ACK with the same MR, and the queue is polled at once.
-#[test]
-fn rp_smma_is_told_to_the_backend_and_answered_and_brings_the_messages() {
-    let mut world = World::new(1);
+pub(crate) fn rp_smma_is_told_to_the_backend_and_answered_and_brings_the_messages(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.register(1, 3600, None);
     world.handset_mut(1).script.push_back(Reaction::error(22, None));
     world.queue(0, "42", 1, "hello");
@@ -174,13 +167,51 @@ fn rp_smma_is_told_to_the_backend_and_answered_and_brings_the_messages() {
         (LocationEvent::MemoryAvailable, Some("447700900002"), Some(S_CSCF))
     );
     assert!(world.backend.times(Operation::GetQueue).len() > polls);
+    world.run(secs(1));
     assert_eq!(world.backend.statuses("42"), [Status::MemoryFull, Status::Delivered]);
 }
 
-/// The handset repeats an RP-SMMA that was answered RP-ERROR 41.
+/// Its RP-ERROR 22 comes again when it has said that it has memory, and the message waits in hand behind another.
+pub(crate) fn an_rp_error_sent_again_does_not_hold_back_the_next_attempt(profile: Profile) {
+    let mut world = World::new(1).under(profile);
+    world.backend.attempts = Attempts::Unknown;
+    world.run(secs(1));
+    let full = Reaction { reports: 2, ..Reaction::error(22, Some(0xD3)) };
+    world.handset_mut(1).script.extend([full, Reaction::delivered().after(secs(10))]);
+    world.queue(0, "42", 1, "hello");
+    assert!(world.run_until(secs(5), |world| world.backend.statuses("42") == [Status::MemoryFull]));
+    world.queue(0, "43", 1, "before it");
+    world.run(secs(2));
+    let mut smma = Vec::new();
+    Rpdu::Smma { mr: 77 }.encode(Direction::MsToNetwork, &mut smma);
+    world.send_rpdu(1, 0, &smma);
+    world.run(secs(40));
+    assert_eq!(world.backend.statuses("42"), [Status::MemoryFull, Status::Delivered]);
+    assert_eq!(world.backend.statuses("43"), [Status::Delivered]);
+}
+
+/// The next attempt was given back unattempted; the RP-ERROR that comes again is still the first one's.
 #[test]
-fn rp_smma_is_answered_rp_error_41_while_the_backend_is_down() {
-    let mut world = World::new(1);
+fn an_rp_error_sent_again_is_known_after_the_next_attempt_was_released() {
+    let mut world = World::new(1).under(Profile::Samsung);
+    world.backend.attempts = Attempts::Unknown;
+    world.run(secs(1));
+    world.handset_mut(1).script.extend([Reaction::error(22, None), Reaction::delivered().after(secs(10))]);
+    world.queue(0, "42", 1, "hello");
+    world.queue(0, "43", 1, "before it");
+    assert!(world.run_until(secs(5), |world| world.copies_of("43").len() == 1));
+    let mut smma = Vec::new();
+    Rpdu::Smma { mr: 77 }.encode(Direction::MsToNetwork, &mut smma);
+    world.send_rpdu(1, 0, &smma);
+    world.run(ms(300));
+    world.engine(0, |engine, now| engine.begin_drain(now));
+    world.run(secs(20));
+    assert_eq!(world.backend.statuses("42"), [Status::MemoryFull, Status::Released]);
+}
+
+/// The handset repeats an RP-SMMA that was answered RP-ERROR 41.
+pub(crate) fn rp_smma_is_answered_rp_error_41_while_the_backend_is_down(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.backend.outage(ms(0), secs(100), Fault::Down);
     let mut smma = Vec::new();
     Rpdu::Smma { mr: 77 }.encode(Direction::MsToNetwork, &mut smma);
@@ -190,9 +221,8 @@ fn rp_smma_is_answered_rp_error_41_while_the_backend_is_down() {
 }
 
 /// 32 values in 3 × tr1n: the next message waits, it does not reuse one.
-#[test]
-fn at_the_cap_of_rp_mr_the_next_message_waits() {
-    let mut world = World::new(1);
+pub(crate) fn at_the_cap_of_rp_mr_the_next_message_waits(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     for id in 0..34 {
         world.queue(0, &id.to_string(), 1, "hello");
     }

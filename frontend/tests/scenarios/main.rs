@@ -9,6 +9,7 @@ mod flows;
 mod handset_queue;
 mod owners;
 mod polling;
+mod profiles;
 mod random;
 mod refusals;
 mod registration;

@@ -6,11 +6,19 @@ use smsc_frontend::engine::ReportUri;
 use crate::world::*;
 
 /// A world in which bob's reports come in at pod 1, and pod 0 has a message for him.
-fn wrong_pod(reaction: Reaction) -> World {
-    let mut world = World::new(2);
+fn wrong_pod(profile: Profile, reaction: Reaction) -> World {
+    let mut world = World::new(2).under(profile);
+    // What the first poll shows may wait tr1n.
+    world.run(ms(500));
     world.handset_mut(1).usual = reaction.at_pod(1);
     world.queue(0, "42", 1, "hello");
     world
+}
+
+/// True if there were reports, and each was answered 202.
+fn all_taken(world: &World) -> bool {
+    let mut answers = world.core.answers.iter();
+    !world.core.answers.is_empty() && answers.all(|(_, message)| message.status() == Some(202))
 }
 
 /// Pods whose `process_message` calls arrived, in order.
@@ -19,54 +27,66 @@ fn recorders(world: &World) -> Vec<usize> {
     world.backend.calls.iter().filter(|(.., call)| of(call)).map(|(_, pod, _)| *pod).collect()
 }
 
-#[test]
-fn a_report_at_the_wrong_pod_is_relayed_to_its_owner() {
-    let mut world = wrong_pod(Reaction::delivered());
-    world.run(secs(2));
+pub(crate) fn a_report_at_the_wrong_pod_is_relayed_to_its_owner(profile: Profile) {
+    let mut world = wrong_pod(profile, Reaction::delivered());
+    world.run(secs(3));
     assert_eq!(world.backend.statuses("42"), [Status::Delivered]);
-    assert_eq!((world.pods[1].relays.len(), recorders(&world)), (1, vec![0]));
-    let statuses: Vec<_> = world.core.answers.iter().filter_map(|(_, m)| m.status()).collect();
-    assert_eq!(statuses, [202]);
+    world.run(secs(8));
+    assert_eq!((world.pods[1].relays.len(), recorders(&world)), (world.core.answers.len(), vec![0]));
+    assert!(all_taken(&world));
 }
 
-#[test]
-fn a_report_whose_owner_is_dead_is_completed_where_it_came_in() {
-    let mut world = wrong_pod(Reaction::delivered().after(secs(5)));
+pub(crate) fn a_report_whose_owner_is_dead_is_completed_where_it_came_in(profile: Profile) {
+    let mut world = wrong_pod(profile, Reaction::delivered().after(secs(5)));
+    world.backend.attempts = Attempts::Unknown;
     world.run(secs(2));
     world.kill(0);
-    world.run(secs(10));
-    assert_eq!((world.backend.ended("42"), recorders(&world)), (Some(Status::Delivered), vec![1]));
+    world.run(secs(15));
+    if profile.keeps_tokens() {
+        assert_eq!((world.backend.ended("42"), recorders(&world)), (Some(Status::Delivered), vec![1]));
+        return assert!(all_taken(&world));
+    }
+    // Nobody can say whose report it is: nothing is recorded, and the next copy waits until tr1n is over.
+    assert_eq!((world.backend.ended("42"), all_taken(&world)), (None, false));
+    world.restart(0);
+    world.run(secs(100));
+    assert_eq!(world.backend.ended("42"), Some(Status::Delivered));
+    assert_eq!((world.copies_of("42").len(), world.broken_promises()), (2, vec![]));
 }
 
 /// The owner does not answer: the other waits 2 s, then completes the report itself.
-#[test]
-fn a_report_whose_owner_cannot_be_reached_is_completed_where_it_came_in() {
-    let mut world = wrong_pod(Reaction::delivered());
+pub(crate) fn a_report_whose_owner_cannot_be_reached_is_completed_where_it_came_in(profile: Profile) {
+    let mut world = wrong_pod(profile, Reaction::delivered());
     world.relay_latency = None;
-    world.run(secs(1));
+    world.run(ms(2500));
     assert_eq!(world.backend.ended("42"), None);
     world.run(secs(3));
-    assert_eq!((world.backend.ended("42"), recorders(&world)), (Some(Status::Delivered), vec![1]));
+    if profile.keeps_tokens() {
+        assert_eq!((world.backend.ended("42"), recorders(&world)), (Some(Status::Delivered), vec![1]));
+        world.run(secs(60));
+        return assert_eq!(world.copies_of("42").len(), 1);
+    }
+    assert_eq!((recorders(&world), all_taken(&world)), (vec![], false));
     world.run(secs(60));
-    assert_eq!(world.copies_of("42").len(), 1);
+    assert_eq!(world.backend.statuses("42"), [Status::Unknown]);
 }
 
 /// The owner has it but its backend is slow: whoever completes it, it is delivered once.
-#[test]
-fn a_report_whose_owner_is_slow_is_completed_by_both_and_delivered_once() {
-    let mut world = wrong_pod(Reaction::delivered());
+pub(crate) fn a_report_whose_owner_is_slow_is_completed_by_both_and_delivered_once(profile: Profile) {
+    let mut world = wrong_pod(profile, Reaction::delivered());
     world.backend.fail(Operation::ProcessMessage, 1, Fault::Slow(secs(4)));
     world.run(secs(60));
-    assert_eq!((world.backend.statuses("42"), recorders(&world)), (vec![Status::Delivered], vec![0, 1]));
-    assert_eq!(world.copies_of("42").len(), 1);
-    let statuses: Vec<_> = world.core.answers.iter().filter_map(|(_, m)| m.status()).collect();
-    assert_eq!(statuses, [202]);
+    // Without the token only the owner can complete it.
+    let recorded_by = if profile.keeps_tokens() { vec![0, 1] } else { vec![0] };
+    assert_eq!((world.backend.statuses("42"), recorders(&world)), (vec![Status::Delivered], recorded_by));
+    assert_eq!((world.copies_of("42").len(), all_taken(&world)), (1, profile.keeps_tokens()));
 }
 
 /// Only RP-MR named the owner, and that is dead: nobody can say whose report it is, so the network shall repeat it.
 #[test]
 fn a_report_without_a_token_whose_owner_is_dead_is_answered_500() {
-    let mut world = wrong_pod(Reaction::delivered().after(secs(5)).in_reply_to(InReplyTo::Absent));
+    let mut world =
+        wrong_pod(Profile::Standard, Reaction::delivered().after(secs(5)).in_reply_to(InReplyTo::Absent));
     world.run(secs(2));
     world.kill(0);
     world.run(secs(10));
@@ -88,7 +108,7 @@ fn without_relay_a_report_is_completed_where_it_came_in() {
 #[test]
 fn rp_mr_names_the_owner_where_the_call_id_was_rewritten() {
     for in_reply_to in [InReplyTo::Rewritten, InReplyTo::Absent] {
-        let mut world = wrong_pod(Reaction::delivered().in_reply_to(in_reply_to));
+        let mut world = wrong_pod(Profile::Standard, Reaction::delivered().in_reply_to(in_reply_to));
         world.run(secs(2));
         assert_eq!((world.backend.statuses("42"), recorders(&world)), (vec![Status::Delivered], vec![0]));
         assert_eq!(world.pods[1].relays[0].token, None);
@@ -150,9 +170,8 @@ fn a_delivery_does_not_change_the_number_of_its_recipient() {
 }
 
 /// The top three bits of RP-MR are the pod's.
-#[test]
-fn two_pods_never_use_the_same_rp_mr_towards_a_handset() {
-    let mut world = World::new(3);
+pub(crate) fn two_pods_never_use_the_same_rp_mr_towards_a_handset(profile: Profile) {
+    let mut world = World::new(3).under(profile);
     for pod in 0..3 {
         for n in 0..20 {
             world.queue(pod, &format!("{}", 100 * pod + n), 1, "hello");
@@ -193,17 +212,20 @@ fn with_a_report_uri_per_message_the_request_uri_brings_the_token() {
 }
 
 /// A new engine with the same keys believes the old one's token.
-#[test]
-fn a_report_after_a_restart_is_completed_by_its_token() {
-    let mut world = World::new(1);
+pub(crate) fn a_report_after_a_restart_is_completed_by_its_token(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.backend.attempts = Attempts::Unknown;
+    // What the first poll shows waits tr1n.
+    world.run(secs(1));
     world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(20)));
     world.queue(0, "42", 1, "hello");
     world.run(secs(5));
     world.restart(0);
     world.run(secs(100));
     assert_eq!(world.backend.statuses("42"), [Status::Delivered]);
-    assert_eq!(world.copies_of("42").len(), 1);
+    // Without the token its report fits nothing, and the second copy waits until tr1n is over.
+    let copies = if profile.keeps_tokens() { 1 } else { 2 };
+    assert_eq!((world.copies_of("42").len(), world.broken_promises()), (copies, vec![]));
 }
 
 /// The id does not fit the token; the new life resolves its hash by the row it holds back.
@@ -211,6 +233,7 @@ fn a_report_after_a_restart_is_completed_by_its_token() {
 fn a_report_after_a_restart_finds_an_id_that_travels_as_a_hash() {
     let mut world = World::new(1);
     world.backend.attempts = Attempts::Unknown;
+    world.run(secs(1));
     world.handset_mut(1).script.push_back(Reaction::delivered().after(secs(20)));
     world.queue(0, "a message called by a long name", 1, "hello");
     world.run(secs(5));
@@ -258,6 +281,7 @@ fn after_a_restart_rows_of_an_earlier_life_wait_tr1n() {
 fn after_a_restart_the_rows_behind_a_full_batch_wait_too() {
     let mut world = World::with(1, |settings| settings.timers.poll_batch = 5);
     world.backend.attempts = Attempts::Unknown;
+    world.run(secs(1));
     world.core.handsets.extend((10..30).map(|n| Handset::new(&format!("4477009000{n}"))));
     for n in 0..20 {
         world.handset_mut(2 + n).script.push_back(Reaction::delivered().after(secs(20)));
@@ -305,10 +329,9 @@ fn a_report_that_fits_nothing_is_taken_and_counted() {
 }
 
 /// A terminating iFC that matches the PSI sends our own MESSAGE to a pod: this one, or another.
-#[test]
-fn our_own_message_come_back_is_answered_482() {
+pub(crate) fn our_own_message_come_back_is_answered_482(profile: Profile) {
     for pod in [0, 1] {
-        let mut world = World::new(2);
+        let mut world = World::new(2).under(profile);
         world.handset_mut(1).script.push_back(Reaction::only(0).answering(Answer::LoopTo(pod)));
         world.queue(0, "42", 1, "hello");
         world.run(secs(2));
@@ -336,10 +359,9 @@ fn our_own_text_come_back_is_answered_482() {
 }
 
 /// A submit report sent back to another pod must not be answered with an RP-ERROR, and that with another.
-#[test]
-fn our_own_submit_report_come_back_is_not_answered_with_another() {
+pub(crate) fn our_own_submit_report_come_back_is_not_answered_with_another(profile: Profile) {
     for pod in [0, 1] {
-        let mut world = World::new(2);
+        let mut world = World::new(2).under(profile);
         world.submit(0, &Mo::new("+447700900099", "hello"));
         world.run(secs(1));
         let (.., report) = world.requests().pop().unwrap();

@@ -22,6 +22,7 @@ const CALM: Duration = secs(600);
 #[derive(Debug, Clone)]
 struct Plan {
     seed: u64,
+    profile: Profile,
     pods: usize,
     leases: bool,
     loss: u32,
@@ -93,11 +94,15 @@ fn plan() -> impl Strategy<Value = Plan> {
             vec((0..2usize, reaction(tokens)), 0..12),
             vec((at(), 0..40_000u64, fault()), 0..4),
         );
+        // Where no report brings a token, the same holds for the whole world.
+        let profiles: &[Profile] = if tokens { &Profile::WITH_TOKENS } else { &Profile::ALL };
+        let profile = prop::sample::select(profiles);
         let restarts = restarts.clone();
-        (link, traffic).prop_map(move |(link, (mt, mo, reactions, faults))| {
+        (link, profile, traffic).prop_map(move |(link, profile, (mt, mo, reactions, faults))| {
             let (seed, loss, doubled, jitter, relay_lost) = link;
             let mut plan = Plan {
                 seed,
+                profile,
                 pods,
                 leases,
                 loss,
@@ -145,7 +150,7 @@ struct Submission {
 
 fn world(plan: &Plan) -> World {
     let leases = plan.leases;
-    let mut world = World::with(plan.pods, |settings| settings.backend_leases = leases);
+    let mut world = World::with(plan.pods, |settings| settings.backend_leases = leases).under(plan.profile);
     world.backend.lease = leases.then_some(secs(150));
     world.backend.attempts = if leases { Attempts::Recorded } else { Attempts::Unknown };
     world.backend.retry_after = secs(5);
@@ -229,11 +234,14 @@ fn act(world: &mut World, submissions: &mut Vec<Submission>, deed: Deed) {
 /// TR1M runs from the end of the SIP transaction here. A handset that starts it with the first transmission may send
 /// again, through another pod, while the pod that took the first copy half a minute later still tries to store it.
 fn repeat(world: &mut World, submissions: &mut [Submission]) {
+    let refuses = world.core.profile.refuses_rp_ack();
     for submission in submissions.iter_mut().filter(|submission| !submission.rp_acked) {
         let verdicts = &world.handset(submission.handset).verdicts;
         let newest = submission.call_ids.last().unwrap();
         let ours = |verdict: &&SubmitVerdict| submission.call_ids.contains(&verdict.in_reply_to);
-        submission.rp_acked = verdicts.iter().filter(ours).any(|verdict| verdict.error.is_none());
+        let acked = verdicts.iter().filter(ours).any(|verdict| verdict.error.is_none());
+        // Who does not take our RP-ACK sends it twice more, and then says that it failed.
+        submission.rp_acked = acked && (!refuses || submission.call_ids.len() > 2);
         let temporary = verdicts.iter().any(|v| v.in_reply_to == *newest && v.error.is_some());
         let ended = !world.statuses(newest).is_empty() || world.core.unanswered.contains(newest);
         if ended {
@@ -304,6 +312,10 @@ proptest! {
             let taken = world.backend.accepted.iter().filter(|(_, message)| message.message_body == *body);
             prop_assert_eq!(taken.count(), 1, "{}", body);
             prop_assert!(submission.rp_acked, "{} was never answered RP-ACK", body);
+        }
+        // The outcome was not known, so every RP-ERROR was 41: nobody has sent a second copy past us.
+        for handset in &world.core.handsets {
+            prop_assert_eq!(&handset.fell_back, &[""; 0]);
         }
         for pod in 0..plan.pods {
             prop_assert!(world.engine(pod, |engine, _| engine.is_idle()), "pod {}", pod);

@@ -10,20 +10,18 @@ pub(crate) fn taken(world: &World) -> Vec<&str> {
     world.backend.accepted.iter().map(|(_, message)| message.message_body.as_str()).collect()
 }
 
-#[test]
-fn two_identical_texts_are_two_messages() {
-    let mut world = World::new(1);
+pub(crate) fn two_identical_texts_are_two_messages(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     for rp_mr in [1, 2, 3] {
-        world.submit(0, &Mo { rp_mr, ..Mo::new(CAROL, "OK") });
+        world.submit(0, &Mo { rp_mr, tp_mr: profile.tp_mr(rp_mr), ..Mo::new(CAROL, "OK") });
         world.run(secs(2));
     }
     assert_eq!((taken(&world), world.handset(0).causes()), (vec!["OK"; 3], vec![None; 3]));
 }
 
 /// TP-RD: the same TP-MR, TP-DA and text again is the same message, and gets the first one's SCTS.
-#[test]
-fn a_repeat_with_tp_rd_is_the_same_message() {
-    let mut world = World::new(1);
+pub(crate) fn a_repeat_with_tp_rd_is_the_same_message(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.submit(0, &Mo::new(CAROL, "hello"));
     world.run(secs(50));
     world.submit(0, &Mo { rp_mr: 2, reject_duplicates: true, ..Mo::new(CAROL, "hello") });
@@ -53,9 +51,8 @@ fn tp_rd_does_not_make_different_messages_one() {
     assert_eq!(taken(&world), ["hello", "hello", "hello", "hallo", "hello"]);
 }
 
-#[test]
-fn a_repeat_with_tp_rd_at_another_pod_is_the_same_message() {
-    let mut world = World::new(2);
+pub(crate) fn a_repeat_with_tp_rd_at_another_pod_is_the_same_message(profile: Profile) {
+    let mut world = World::new(2).under(profile);
     world.submit(0, &Mo::new(CAROL, "hello"));
     world.run(secs(50));
     world.submit(0, &Mo { rp_mr: 2, reject_duplicates: true, pod: 1, ..Mo::new(CAROL, "hello") });
@@ -77,26 +74,24 @@ fn a_repeat_is_rejected_where_the_operator_says_so() {
 }
 
 /// The handset never saw our RP-ACK, and phones exist that do not set TP-RD then. The text after that is a new one.
-#[test]
-fn a_repeat_after_an_rp_ack_that_was_not_confirmed_is_the_same_message() {
+pub(crate) fn a_repeat_after_an_rp_ack_that_was_not_confirmed_is_the_same_message(profile: Profile) {
     for answer in [Answer::Silence, Answer::Status(480)] {
-        let mut world = World::new(1);
+        let mut world = World::new(1).under(profile);
         world.handset_mut(0).verdict_answers.push_back(answer);
         world.submit(0, &Mo::new(CAROL, "OK"));
         world.run(secs(40));
         world.submit(0, &Mo { rp_mr: 2, ..Mo::new(CAROL, "OK") });
         world.run(secs(2));
         assert_eq!(taken(&world), ["OK"], "{answer:?}");
-        world.submit(0, &Mo { rp_mr: 3, ..Mo::new(CAROL, "OK") });
+        world.submit(0, &Mo { rp_mr: 3, tp_mr: profile.tp_mr(3), ..Mo::new(CAROL, "OK") });
         world.run(secs(2));
         assert_eq!(taken(&world), ["OK", "OK"], "{answer:?}");
         assert_eq!(world.handset(0).causes(), [None; 3]);
     }
 }
 
-#[test]
-fn the_same_request_through_two_pods_is_one_message() {
-    let mut world = World::new(2);
+pub(crate) fn the_same_request_through_two_pods_is_one_message(profile: Profile) {
+    let mut world = World::new(2).under(profile);
     let call_id = world.submit(0, &Mo::new(CAROL, "hello"));
     world.send_again(1, &call_id);
     world.run(secs(2));
@@ -124,10 +119,9 @@ fn the_same_request_again_at_one_pod_gets_the_same_verdict() {
 }
 
 /// The handset tries again after 41; the backend had it all the time, and has it once.
-#[test]
-fn a_message_sent_again_after_rp_error_41_is_one_message() {
+pub(crate) fn a_message_sent_again_after_rp_error_41_is_one_message(profile: Profile) {
     for reject_duplicates in [true, false] {
-        let mut world = World::new(1);
+        let mut world = World::new(1).under(profile);
         world.backend.outage(ms(0), secs(27), Fault::LostAnswer);
         world.submit(0, &Mo::new(CAROL, "hello"));
         world.run(secs(40));
@@ -136,7 +130,7 @@ fn a_message_sent_again_after_rp_error_41_is_one_message() {
         assert_eq!(world.handset(0).causes(), [Some(41), None]);
         assert_eq!(taken(&world), ["hello"]);
         // The user's next message is another one, although it reads the same.
-        world.submit(0, &Mo { rp_mr: 3, ..Mo::new(CAROL, "hello") });
+        world.submit(0, &Mo { rp_mr: 3, tp_mr: profile.tp_mr(3), ..Mo::new(CAROL, "hello") });
         world.run(secs(5));
         assert_eq!(taken(&world), ["hello", "hello"]);
     }

@@ -6,9 +6,8 @@ use smsc_proto::sms::{Address, Direction, RpData, Rpdu, Timestamp, Validity};
 use crate::repeats::{CAROL, taken};
 use crate::world::*;
 
-#[test]
-fn rp_ack_comes_only_after_durable_storage() {
-    let mut world = World::new(1);
+pub(crate) fn rp_ack_comes_only_after_durable_storage(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.backend.fail(Operation::InsertMessage, 1, Fault::Slow(secs(8)));
     let call_id = world.submit(0, &Mo { rp_mr: 200, ..Mo::new(CAROL, "hello") });
     world.run(secs(7));
@@ -69,21 +68,20 @@ fn what_a_handset_submits_reaches_the_backend_with_every_field() {
     assert_eq!((message.idempotency_key.len(), message.submit_key.unwrap().len()), (32, 32));
 }
 
-#[test]
-fn a_backend_down_for_10_s_costs_nothing_but_time() {
+pub(crate) fn a_backend_down_for_10_s_costs_nothing_but_time(profile: Profile) {
     for fault in [Fault::Down, Fault::Status(503, None), Fault::Status(429, None), Fault::Nonsense] {
-        let mut world = World::new(1);
+        let mut world = World::new(1).under(profile);
         world.backend.outage(ms(0), secs(10), fault);
         world.submit(0, &Mo::new(CAROL, "hello"));
         world.run(secs(30));
         assert_eq!((taken(&world), world.handset(0).causes()), (vec!["hello"], vec![None]), "{fault:?}");
+        assert_eq!(world.handset(0).fell_back, [""; 0], "{fault:?}");
     }
 }
 
 /// The backend took it, but its answer was lost: the key tells it that the next call is the same message.
-#[test]
-fn a_lost_answer_of_the_backend_does_not_double_a_message() {
-    let mut world = World::new(1);
+pub(crate) fn a_lost_answer_of_the_backend_does_not_double_a_message(profile: Profile) {
+    let mut world = World::new(1).under(profile);
     world.backend.fail(Operation::InsertMessage, 2, Fault::LostAnswer);
     world.submit(0, &Mo::new(CAROL, "hello"));
     world.run(secs(30));
@@ -92,10 +90,9 @@ fn a_lost_answer_of_the_backend_does_not_double_a_message() {
 }
 
 /// Any other cause would make the handset fall back to CS or NAS at once.
-#[test]
-fn a_backend_down_for_longer_than_25_s_is_rp_error_41_and_no_other() {
+pub(crate) fn a_backend_down_for_longer_than_25_s_is_rp_error_41_and_no_other(profile: Profile) {
     for fault in [Fault::Down, Fault::Status(500, None), Fault::Status(429, Some(42)), Fault::LostAnswer] {
-        let mut world = World::new(1);
+        let mut world = World::new(1).under(profile);
         world.backend.honours_keys = true;
         world.backend.outage(ms(0), secs(60), fault);
         world.submit(0, &Mo::new(CAROL, "hello"));
@@ -103,21 +100,39 @@ fn a_backend_down_for_longer_than_25_s_is_rp_error_41_and_no_other() {
         assert!(world.handset(0).verdicts.is_empty());
         world.run(secs(40));
         assert_eq!(world.handset(0).causes(), [Some(41)], "{fault:?}");
+        assert_eq!(world.handset(0).fell_back, [""; 0], "{fault:?}");
     }
 }
 
-#[test]
-fn a_definite_refusal_of_the_backend_names_the_cause() {
+pub(crate) fn a_definite_refusal_of_the_backend_names_the_cause(profile: Profile) {
     for (fault, cause) in
         [(Fault::Status(404, Some(1)), 1), (Fault::Status(422, Some(38)), 38), (Fault::Status(400, None), 21)]
     {
-        let mut world = World::new(1);
+        let mut world = World::new(1).under(profile);
         world.backend.fail(Operation::InsertMessage, 1, fault);
         let call_id = world.submit(0, &Mo::new(CAROL, "hello"));
         world.run(secs(2));
         assert_eq!((world.statuses(&call_id), world.handset(0).causes()), (vec![202], vec![Some(cause)]));
         assert_eq!(world.backend.times(Operation::InsertMessage).len(), 1);
+        // Who sends it over CS now has sent it once: the backend does not have it.
+        let past_us = if profile == Profile::Android { vec!["hello".to_owned()] } else { vec![] };
+        assert_eq!((taken(&world), world.handset(0).fell_back.clone()), (vec![], past_us));
     }
+}
+
+/// A handset may know a verdict by RP-MR alone; the one on a later message must not end an earlier one.
+pub(crate) fn a_verdict_bears_the_rp_mr_of_its_own_submission(profile: Profile) {
+    let mut world = World::new(1).under(profile);
+    world.backend.fail(Operation::InsertMessage, 1, Fault::Slow(secs(8)));
+    world.submit(0, &Mo { rp_mr: 1, ..Mo::new(CAROL, "slow") });
+    world.run(secs(1));
+    world.backend.fail(Operation::InsertMessage, 1, Fault::Status(422, Some(38)));
+    world.submit(0, &Mo { rp_mr: 2, tp_mr: 2, ..Mo::new(CAROL, "refused") });
+    world.run(secs(10));
+    let verdicts: Vec<_> = world.handset(0).verdicts.iter().map(|v| (v.rp_mr, v.error)).collect();
+    assert_eq!(verdicts, [(2, Some((38, None))), (1, None)]);
+    let past_us = if profile == Profile::Android { vec!["refused".to_owned()] } else { vec![] };
+    assert_eq!((taken(&world), world.handset(0).fell_back.clone()), (vec!["slow"], past_us));
 }
 
 /// Credentials that are not accepted are the operator's fault, not the sender's.

@@ -10,6 +10,7 @@ use smsc_proto::sip::{Header, Message, Method, Request, Response, Transport};
 use smsc_proto::sms::rp_header;
 
 use super::handset::{Answer, Handset, InReplyTo, Incoming, Reaction, Report};
+use super::profile::Profile;
 use super::rpdus::{Mo, incoming, report_rpdu, submit_verdict, text};
 use super::{World, address_of, ms, secs};
 
@@ -25,6 +26,8 @@ const SMS: &str = "application/vnd.3gpp.sms";
 /// The core.
 pub(crate) struct Core {
     sip: Transactions,
+    /// What is odd about it and its handsets.
+    pub(crate) profile: Profile,
     /// The handsets it serves.
     pub(crate) handsets: Vec<Handset>,
     /// The pod the PSI leads to.
@@ -56,6 +59,7 @@ impl World {
     /// Sends a handset's short message; returns its Call-ID.
     pub(crate) fn submit(&mut self, handset: usize, mo: &Mo) -> String {
         let (call_id, request) = self.core.message(handset, PSI);
+        self.core.handsets[handset].submitted.push((mo.rp_mr, mo.text.clone()));
         self.send(mo.pod, &call_id, request.body(SMS, &mo.rpdu()))
     }
 
@@ -115,6 +119,7 @@ impl Core {
     pub(super) fn new() -> Self {
         Self {
             sip: Transactions::new(Config::new(CORE.to_string(), [7, 8])),
+            profile: Profile::default(),
             handsets: vec![Handset::new("447700900001"), Handset::new("447700900002")],
             psi_pod: 0,
             answers: Vec::new(),
@@ -134,11 +139,11 @@ impl Core {
 
     /// A MESSAGE from a handset as the S-CSCF passes it on, without a body (TS 24.341 B.5).
     pub(crate) fn message(&mut self, handset: usize, uri: &str) -> (String, Request) {
-        let call_id = self.call_id();
+        let (call_id, tag) = self.dialog();
         let handset = &self.handsets[handset];
         let mut request = Request::new("MESSAGE", uri)
             .header(Header::MaxForwards, "67")
-            .header(Header::From, &format!("<{}>;tag=583558", handset.impu))
+            .header(Header::From, &format!("<{}>;tag={tag}", handset.impu))
             .header(Header::To, &format!("<{uri}>"))
             .header(Header::CallId, &call_id)
             .header(Header::CSeq, "666 MESSAGE")
@@ -151,7 +156,7 @@ impl Core {
 
     /// A third-party REGISTER without a body.
     pub(crate) fn third_party_register(&mut self, handset: usize, expires: u32) -> (String, Request) {
-        let call_id = self.call_id();
+        let (call_id, _) = self.dialog();
         let request = Request::new("REGISTER", PSI)
             .header(Header::MaxForwards, "70")
             .header(Header::PAccessNetworkInfo, "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=0010100019B01")
@@ -165,9 +170,10 @@ impl Core {
         (call_id, request)
     }
 
-    fn call_id(&mut self) -> String {
+    /// A new Call-ID and From tag.
+    fn dialog(&mut self) -> (String, String) {
         self.sequence += 1;
-        format!("ue-{}@visited.example", self.sequence)
+        self.profile.dialog(self.sequence)
     }
 
     fn send(&mut self, now: Instant, pod: usize, call_id: String, request: Request, retries: u32) {
@@ -295,9 +301,11 @@ impl Core {
     fn submit_report(&mut self, handset: usize, id: ServerId, flow: Flow, message: Message) {
         let in_reply_to = message.in_reply_to().next().unwrap_or_default();
         let verdict = submit_verdict(&message.body(), in_reply_to);
+        let profile = self.profile;
         let handset = &mut self.handsets[handset];
+        handset.settle(profile, &verdict);
         handset.verdicts.push(verdict);
-        let answer = handset.verdict_answers.pop_front().unwrap_or(Answer::Status(200));
+        let answer = handset.verdict_answers.pop_front().unwrap_or_else(|| profile.answer_to_submit_report());
         if let Answer::Status(status) = answer {
             self.agenda.push((ms(20), Action::Answer { id, flow, message: message.into(), status }));
         }
@@ -311,12 +319,12 @@ impl Core {
         let to = message.p_asserted_identities().next().expect("P-Asserted-Identity").expect("a URI");
         let pod = reaction.to_pod.unwrap_or_else(|| self.pod_behind(to.uri));
         let uri = to.uri.to_owned();
-        let in_reply_to = match reaction.in_reply_to {
+        let in_reply_to = match self.profile.in_reply_to(reaction.in_reply_to) {
             InReplyTo::Token => Some(message.call_id().expect("a Call-ID").to_owned()),
             InReplyTo::Absent => None,
             InReplyTo::Rewritten => Some("made-by-a-b2bua@192.0.2.77".to_owned()),
         };
-        for copy in 0..reaction.reports {
+        for after in self.profile.reports(reaction) {
             let usual = reaction.asserted.clone();
             let known =
                 usual.map(|asserted| std::mem::replace(&mut self.handsets[handset].asserted, asserted));
@@ -328,7 +336,6 @@ impl Core {
                 request = request.header(Header::InReplyTo, in_reply_to);
             }
             let request = request.body(SMS, &rpdu);
-            let after = reaction.report_after + ms(10) * copy;
             self.agenda.push((after, Action::Send { pod, call_id, request, retries: reaction.retries }));
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use smsc_proto::sip::Message;
 use smsc_proto::sms::{Concatenation, Timestamp};
 
+use super::profile::Profile;
 use super::{ms, pod};
 
 /// A handset and its memory.
@@ -24,7 +25,11 @@ pub(crate) struct Handset {
     pub(crate) inbox: Vec<Incoming>,
     /// What it was told of its own submissions.
     pub(crate) verdicts: Vec<SubmitVerdict>,
-    /// How it answers the next submit reports; then 200.
+    /// RP-MR and text of its submissions that got no submit report.
+    pub(crate) submitted: Vec<(u8, String)>,
+    /// Texts it has sent over CS or NAS instead.
+    pub(crate) fell_back: Vec<String>,
+    /// How it answers the next submit reports; then as its profile does.
     pub(crate) verdict_answers: VecDeque<Answer>,
 }
 
@@ -119,7 +124,19 @@ impl Handset {
             usual: Reaction::delivered(),
             inbox: Vec::new(),
             verdicts: Vec::new(),
+            submitted: Vec::new(),
+            fell_back: Vec::new(),
             verdict_answers: VecDeque::new(),
+        }
+    }
+
+    /// Ends the newest submission with the RP-MR of a submit report; what else the report says about whose it is does
+    /// not matter.
+    pub(super) fn settle(&mut self, profile: Profile, verdict: &SubmitVerdict) {
+        let Some(at) = self.submitted.iter().rposition(|(rp_mr, _)| *rp_mr == verdict.rp_mr) else { return };
+        let (_, text) = self.submitted.remove(at);
+        if verdict.error.is_some_and(|(cause, _)| profile.falls_back(cause)) {
+            self.fell_back.push(text);
         }
     }
 

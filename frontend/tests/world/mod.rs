@@ -14,6 +14,7 @@ mod fault;
 mod handset;
 mod link;
 mod pod;
+mod profile;
 mod rpdus;
 mod sent;
 
@@ -36,6 +37,7 @@ pub(crate) use fault::{Fault, Operation};
 pub(crate) use handset::{Answer, Body, Handset, InReplyTo, Incoming, Reaction, Report, SubmitVerdict};
 pub(crate) use link::{Link, Packet, Party};
 pub(crate) use pod::{KEY, Pod, address_of, location_of};
+pub(crate) use profile::Profile;
 pub(crate) use rpdus::{Mo, report_rpdu};
 pub(crate) use sent::shown;
 
@@ -124,6 +126,12 @@ impl World {
         };
         world.pump();
         world
+    }
+
+    /// The same world with handsets and a core of this kind.
+    pub(crate) fn under(mut self, profile: Profile) -> Self {
+        self.core.profile = profile;
+        self
     }
 
     /// The two clocks of this instant.
