@@ -57,6 +57,8 @@ class Bench(Case):
              "-Y", self.dir, "-w", self.dir, "-P", self.dir / "kamailio.pid", "-A", f"LISTEN={port}", "-A", f"HANDSETS={handsets}"],
             death=signal.SIGTERM,
         )
+        # Bound before it forks: main process, two workers, timers.
+        self.eventually("Kamailio's workers", lambda: len(family(server.pid)) >= 1 + 2 + 1)
         return self.load(server, port, handsets)
 
     def frontend(self):
@@ -71,10 +73,12 @@ class Bench(Case):
         """Runs the load on a server and ends the server."""
         self.eventually(f"{server.name} listens", lambda: udp_bound(port))
         command = [binary("sms-load"), "load", "--target", f"127.0.0.1:{port}", "--local", f"127.0.0.1:{local}"]
-        command += ["--pids", ",".join(str(pid) for pid in family(server.pid))]
+        measured = family(server.pid)
+        command += ["--pids", ",".join(str(pid) for pid in measured)]
         command += ["--messages", MESSAGES, "--warm-up", WARM_UP, "--window", WINDOW, *options]
         outcome = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
         self.assertEqual(0, outcome.returncode, f"load on {server.name}: {outcome.stderr}")
+        self.assertEqual(measured, family(server.pid), f"{server.name}: the processes measured are not all there are")
         server.stop()
         return json.loads(outcome.stdout)
 
