@@ -11,6 +11,7 @@ mod owners;
 mod polling;
 mod random;
 mod refusals;
+mod reg_event;
 mod registration;
 mod repeats;
 mod submission;

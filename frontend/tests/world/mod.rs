@@ -14,6 +14,7 @@ mod fault;
 mod handset;
 mod link;
 mod pod;
+mod presence;
 mod rpdus;
 mod sent;
 
@@ -36,6 +37,7 @@ pub(crate) use fault::{Fault, Operation};
 pub(crate) use handset::{Answer, Body, Handset, InReplyTo, Incoming, Reaction, Report, SubmitVerdict};
 pub(crate) use link::{Link, Packet, Party};
 pub(crate) use pod::{KEY, Pod, address_of, location_of};
+pub(crate) use presence::{Notify, Scripted, contact, document, registration};
 pub(crate) use rpdus::{Mo, report_rpdu};
 pub(crate) use sent::shown;
 
