@@ -84,6 +84,13 @@ impl Engine {
                 known.doubt = None;
             }
         }
+        if let Some(known) = self.subscriptions.by_aor.get_mut(aor) {
+            let contacts = &known.contacts;
+            // What is gone for good is forgotten: this grows no further than the contacts do.
+            known
+                .told
+                .retain(|key, told| !told.gone || **key == **aor || contacts.standing(key) != Standing::Gone);
+        }
         self.learn_members(now, aor);
     }
 
