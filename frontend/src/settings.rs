@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use smsc_config::{
-    AdvertiseAddress, ApiBaseUrl, Config, DeliveredOn, Duplicates, Network, RequestUri, Transport,
+    AdvertiseAddress, ApiBaseUrl, AssertedIdentity, Config, DeliveredOn, Duplicates, Network, RequestUri,
+    Transport,
 };
 use smsc_proto::sip::transaction;
 use smsc_proto::sms::Address;
 
-use crate::engine::{Caps, Keys, RegisterInfo, ReportUri, Settings, Timers, Trusted};
+use crate::engine::{Caps, Keys, RegEvent, RegisterInfo, ReportUri, Settings, Timers, Trusted};
 use crate::environment::Environment;
 
 /// A key shorter than this is no secret.
@@ -68,6 +69,7 @@ pub fn engine_settings(config: &Config, environment: &Environment) -> Result<Set
         tel_uri: config.mt.request_uri == RequestUri::Tel,
         delivered_on_2xx: config.mt.delivered_on == DeliveredOn::Sip2xx,
         capable_by_default: config.mt.default_capable,
+        reg_event: reg_event(config),
         polled: config.polled_locations().to_vec(),
         backend_leases: config.api_base_url == Some(ApiBaseUrl::Embedded),
         relay: config.relay.peers.is_some() && !config.relay.key_files.is_empty(),
@@ -262,6 +264,14 @@ pub fn home_network<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<Stri
     prefixes
 }
 
+fn reg_event(config: &Config) -> Option<RegEvent> {
+    let smsc_config::RegEvent { enabled, expires, identity } = &config.reg_event;
+    enabled.then(|| RegEvent {
+        expires: whole_seconds(*expires),
+        as_presentity: *identity == AssertedIdentity::Presentity,
+    })
+}
+
 fn sc_address(config: &Config) -> Result<Address, SettingsError> {
     let Some(number) = &config.sc_address else { return Ok(Address::EMPTY) };
     let digits = number.strip_prefix('+').unwrap_or(number);
@@ -340,6 +350,7 @@ fn caps(config: &Config) -> Caps {
         queued_per_handset: count(limits.queued_per_handset),
         submissions_per_second: limits.submissions_per_second,
         registrations: count(limits.registrations),
+        subscriptions: count(limits.subscriptions),
         remembered: count(limits.remembered),
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{self, Purpose};
 use crate::network::Network;
 use crate::problem::{Finding, Problem, Problems};
-use crate::sections::{Advertise, Limits, Mt, Polling, Sip, Timers};
+use crate::sections::{Advertise, Limits, Mt, Polling, RegEvent, Sip, Timers};
 use crate::surroundings::{Admin, Dns, Endpoints, Log, Relay, Store, Tls};
 use crate::values::{ApiBaseUrl, Listen, ReportUri, Transport, digits};
 use crate::{keys, load, names};
@@ -53,6 +53,8 @@ pub struct Config {
     pub dns: Dns,
     /// How this frontend shows itself to handsets and core.
     pub sip: Sip,
+    /// Subscriptions to the `reg` event.
+    pub reg_event: RegEvent,
     /// When and for which locations the queue is asked.
     pub polling: Polling,
     /// How messages go to handsets.
@@ -95,6 +97,7 @@ impl Default for Config {
             trusted_peers: None,
             dns: Dns::default(),
             sip: Sip::default(),
+            reg_event: RegEvent::default(),
             polling: Polling::default(),
             mt: Mt::default(),
             timers: Timers::default(),

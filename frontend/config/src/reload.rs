@@ -46,6 +46,7 @@ impl Config {
             trusted_peers,
             dns,
             sip,
+            reg_event,
             polling,
             mt,
             timers,
@@ -74,6 +75,7 @@ impl Config {
         note(restart, "advertise", &old.advertise, advertise);
         note(restart, "dns", &old.dns, dns);
         note(restart, "sip", &old.sip, sip);
+        note(restart, "reg_event", &old.reg_event, reg_event);
         note(restart, "mt", &old.mt, mt);
         note(restart, "timers", &old.timers, timers);
         note(restart, "admin", &old.admin, admin);
@@ -106,6 +108,7 @@ impl Config {
             trusted_peers: _,
             dns,
             sip,
+            reg_event,
             polling,
             mt,
             timers,
@@ -131,6 +134,7 @@ impl Config {
             trusted_peers: None,
             dns,
             sip,
+            reg_event,
             polling: without_live_polling(&polling),
             mt,
             timers,

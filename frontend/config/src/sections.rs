@@ -1,4 +1,4 @@
-//! The sections that concern SIP and messages: `advertise`, `sip`, `polling`, `mt`, `timers`, `limits`.
+//! The sections that concern SIP and messages: `advertise`, `sip`, `reg_event`, `polling`, `mt`, `timers`, `limits`.
 
 use std::time::Duration;
 
@@ -41,6 +41,35 @@ pub struct Sip {
 impl Default for Sip {
     fn default() -> Self {
         Self { report_uri: None, duplicates: Duplicates::Ack, overload_status: 500 }
+    }
+}
+
+/// Whose identity a SUBSCRIBE asserts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertedIdentity {
+    /// This application server's (TS 24.229 §5.7.1.1).
+    Own,
+    /// The subscriber's, for an S-CSCF that refuses an application server's own (Kamailio's does, with 403).
+    Presentity,
+}
+
+/// `reg_event`: subscriptions to the `reg` event (RFC 3680, TS 24.341 §5.3.3.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct RegEvent {
+    /// Whether the S-CSCF is asked for each subscriber's contacts when a third-party REGISTER comes.
+    pub enabled: bool,
+    /// The lifetime asked for; the S-CSCF may shorten it.
+    #[serde(with = "crate::duration")]
+    pub expires: Duration,
+    /// P-Asserted-Identity of the SUBSCRIBE.
+    pub identity: AssertedIdentity,
+}
+
+impl Default for RegEvent {
+    fn default() -> Self {
+        Self { enabled: false, expires: Duration::from_secs(3761), identity: AssertedIdentity::Own }
     }
 }
 
@@ -199,6 +228,8 @@ pub struct Limits {
     pub queued_per_handset: u32,
     /// Registrations remembered; beyond: the oldest is forgotten (the backend still has it).
     pub registrations: u32,
+    /// Subscriptions to the `reg` event; beyond: a registration is taken as its REGISTER has it.
+    pub subscriptions: u32,
     /// Submissions and deliveries remembered for repeats; beyond: the oldest is forgotten.
     pub remembered: u32,
     /// TCP connections; beyond: new ones are refused.
@@ -218,6 +249,7 @@ impl Default for Limits {
             open_mt: 10_000,
             queued_per_handset: 100,
             registrations: 1_000_000,
+            subscriptions: 200_000,
             remembered: 500_000,
             tcp_connections: 1_000,
             backend_requests: 256,

@@ -99,6 +99,11 @@ fn each_mistake_is_told_with_place_key_and_reason() {
         ("dns: {timeout: 1m}", "dns.timeout: 1m is out of range: 100ms to 30s"),
         ("sip: {report_uri: pods}", "sip.report_uri: `pods` is not a SIP URI"),
         ("sip: {overload_status: 404}", "sip.overload_status: 404 is neither 500 nor 503"),
+        ("reg_event: {expires: 5s}", "reg_event.expires: 5s is out of range: 1m to 7d"),
+        (
+            "reg_event: {identity: mine}",
+            "reg_event.identity: unknown variant `mine`, expected `own` or `presentity`",
+        ),
         ("polling: {interval: 1ms}", "polling.interval: 1ms is out of range: 100ms to 10m"),
         ("polling: {locations: [a.b, A.b]}", "polling.locations[1]: `A.b` is in the list already"),
         ("timers: {tr1n: 5s}", "timers.tr1n: 5s is out of range: 20s to 3m"),

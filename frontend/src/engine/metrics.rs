@@ -100,6 +100,12 @@ pub struct Metrics {
     pub loops: Counter,
     /// Registrations written.
     pub registrations: Counter,
+    /// Subscriptions to the `reg` event.
+    pub subscriptions: Gauge,
+    /// SUBSCRIBEs that failed; status 0 where nothing answered.
+    pub subscription_failures: Family<AnswerLabel, Counter>,
+    /// NOTIFYs taken.
+    pub notifies: Counter,
     /// Backend operations that failed.
     pub backend_errors: Family<BackendLabel, Counter>,
     /// `get_queue` calls.
@@ -153,6 +159,17 @@ impl Metrics {
         );
         r.register("smsc_loops", "Our own messages that came back", self.loops.clone());
         r.register("smsc_registrations", "Registrations written", self.registrations.clone());
+        r.register(
+            "smsc_reg_event_subscriptions",
+            "Subscriptions to the reg event",
+            self.subscriptions.clone(),
+        );
+        r.register(
+            "smsc_reg_event_failures",
+            "SUBSCRIBEs that failed, by reason and status",
+            self.subscription_failures.clone(),
+        );
+        r.register("smsc_reg_event_notifies", "NOTIFYs taken", self.notifies.clone());
         r.register("smsc_polls", "get_queue calls", self.polls.clone());
         r.register("smsc_backend_errors", "Failed backend operations", self.backend_errors.clone());
         r.register(

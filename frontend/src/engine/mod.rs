@@ -22,6 +22,7 @@ mod outcome;
 mod outcomes;
 mod polls;
 mod recent;
+mod reg_event;
 mod register;
 mod reports;
 mod requests;
@@ -46,7 +47,7 @@ pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, 
 pub use hops::question;
 pub use metrics::{AnswerLabel, BackendLabel, Metrics, ReasonLabel};
 pub use servers::{Found, NotFound, Question, Resolved, Server, pick};
-pub use settings::{Caps, RegisterInfo, ReportUri, Settings, Timers, Trusted};
+pub use settings::{Caps, RegEvent, RegisterInfo, ReportUri, Settings, Timers, Trusted};
 pub use token::{Keys, Token, TokenId};
 
 use deliveries::DeliveryId;
@@ -55,6 +56,7 @@ use hops::Hops;
 use identity::Subscribers;
 use outcomes::{OutcomeId, Outcomes};
 use polls::Polls;
+use reg_event::Subscriptions;
 use register::Registrar;
 use reports::OpenReports;
 use schedule::Schedule;
@@ -73,6 +75,7 @@ pub struct Engine {
     clients: FxHashMap<ClientId, Client>,
     subscribers: Subscribers,
     registrar: Registrar,
+    subscriptions: Subscriptions,
     submissions: Submissions,
     handsets: Handsets,
     outcomes: Outcomes,
@@ -93,6 +96,8 @@ enum Timer {
     Poll { location: Arc<str>, epoch: u64, timer: bool },
     /// A REGISTER's write, of this version, is repeated.
     Registration(Box<str>, u64),
+    /// A subscription is refreshed or tried again, unless this timer was replaced by a later one.
+    Subscription(Arc<str>, u64),
     /// `insert_message` is repeated.
     Submission(u64),
     /// A delivery's tr1n ran out.
@@ -126,6 +131,7 @@ enum Pending {
 enum Purpose {
     SubmitReport(Box<submit_report::Sent>),
     Delivery(DeliveryId),
+    Subscribe(Box<reg_event::Sent>),
 }
 
 /// A request of ours under way.
@@ -163,6 +169,7 @@ impl Engine {
             clients: FxHashMap::default(),
             subscribers: Subscribers::new(settings.caps.registrations),
             registrar: Registrar::default(),
+            subscriptions: Subscriptions::default(),
             submissions: Submissions::new(&settings),
             handsets: Handsets::new(&settings),
             outcomes: Outcomes::new(&settings),
@@ -291,6 +298,7 @@ impl Engine {
                 Timer::FrontendRegister => self.frontend_register(now),
                 Timer::Poll { location, epoch, timer } => self.poll_due(now, &location, epoch, timer),
                 Timer::Registration(impu, version) => self.registration_due(&impu, version),
+                Timer::Subscription(aor, serial) => self.subscription_due(now, &aor, serial),
                 Timer::Submission(submission) => self.insert_message(now, submission),
                 Timer::Delivery(delivery) => self.tr1n_ran_out(now, delivery),
                 Timer::Handset(handset) => self.advance(now, &handset),
@@ -348,6 +356,7 @@ impl Engine {
         match self.clients.remove(&id).map(|client| client.purpose) {
             Some(Purpose::Delivery(delivery)) => self.delivery_answered(now, delivery, result),
             Some(Purpose::SubmitReport(sent)) => self.submit_report_answered(now, *sent, result),
+            Some(Purpose::Subscribe(sent)) => self.subscribe_answered(now, *sent, result),
             None => {}
         }
     }

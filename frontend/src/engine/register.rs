@@ -78,9 +78,14 @@ impl Engine {
             None => r,
         });
         let call = if expires == 0 {
+            let removal = LocationRemoval { impu: to.clone(), s_cscf, call_id, cseq };
+            if self.unwatch(now, &identity.aor, &removal) {
+                return self
+                    .tell(None, "register", || format!("{to} took one contact back; the S-CSCF is asked"));
+            }
             self.subscribers.forget(&identity);
             self.tell(None, "register", || format!("{to} is gone"));
-            Call::DeleteLocation(LocationRemoval { impu: to, s_cscf, call_id, cseq })
+            Call::DeleteLocation(removal)
         } else {
             let known = self.subscribers.find(now.mono, &identity);
             let set: Vec<Identity> =
@@ -110,13 +115,16 @@ impl Engine {
                 )
             });
             let text = |name| message.header(name).map(str::to_owned);
-            Call::InsertLocation(Location {
+            // What a document told holds until the next one, unless this REGISTER shows a capable contact itself.
+            let (known_capable, known_contact) = self.known_contact(&identity.aor).unzip();
+            let capable = told.capable.filter(|_| told.capable == Some(true) || known_capable.is_none());
+            let location = Location {
                 msisdn,
                 imsi,
                 impu: to,
                 location: self.settings.location.clone(),
-                ims_capable: told.capable.unwrap_or(self.settings.capable_by_default),
-                contact: told.contact,
+                ims_capable: capable.or(known_capable).unwrap_or(self.settings.capable_by_default),
+                contact: told.contact.or(known_contact),
                 s_cscf,
                 call_id,
                 cseq,
@@ -126,10 +134,17 @@ impl Engine {
                 visited_network: text(Header::PVisitedNetworkId).map(|id| id.trim_matches('"').to_owned()),
                 expires,
                 event,
-            })
+            };
+            self.watch(now, &identity, request, location.clone());
+            Call::InsertLocation(location)
         };
+        self.write_location(&identity.aor, call);
+    }
+
+    /// Tells the backend where an identity is, or that it is gone, until it has taken it or there is news.
+    pub(super) fn write_location(&mut self, aor: &str, call: Call) {
         let version = self.next();
-        let impu: Box<str> = identity.aor.into();
+        let impu: Box<str> = aor.into();
         self.registrar.writes.insert(impu.clone(), Write { version, call, failures: 0 });
         self.write_registration(&impu);
     }

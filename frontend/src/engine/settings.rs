@@ -40,6 +40,8 @@ pub struct Settings {
     pub delivered_on_2xx: bool,
     /// Whether a handset whose contact was never seen can do SMS over IP.
     pub capable_by_default: bool,
+    /// Subscriptions to the `reg` event; absent: none are made.
+    pub reg_event: Option<RegEvent>,
     /// The locations this pod polls.
     pub polled: Vec<String>,
     /// True where the backend leases rows itself (the embedded store).
@@ -76,6 +78,15 @@ pub enum ReportUri {
     Pod(String),
     /// The token is the user part.
     Message(String),
+}
+
+/// How the `reg` event is subscribed to (RFC 3680, TS 24.341 §5.3.3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegEvent {
+    /// The lifetime asked for, in whole seconds.
+    pub expires: Duration,
+    /// P-Asserted-Identity is the subscriber's instead of our own.
+    pub as_presentity: bool,
 }
 
 /// Timer lengths; the names are those of config.yaml.
@@ -137,6 +148,8 @@ pub struct Caps {
     pub submissions_per_second: Option<u32>,
     /// Registrations remembered; beyond: the oldest is forgotten (the backend still has it).
     pub registrations: usize,
+    /// Subscriptions to the `reg` event; beyond: a registration is taken as its REGISTER has it.
+    pub subscriptions: usize,
     /// Submissions and deliveries remembered for repeats; beyond: the oldest is forgotten.
     pub remembered: usize,
 }
@@ -151,6 +164,7 @@ impl Default for Caps {
             queued_per_handset: 100,
             submissions_per_second: None,
             registrations: 1_000_000,
+            subscriptions: 200_000,
             remembered: 500_000,
         }
     }

@@ -56,7 +56,7 @@ impl Engine {
             Some(Method::Options) => self.answer(now, &request, 200, |r| {
                 r.header(Header::Allow, ALLOW).header(Header::Accept, ACCEPT)
             }),
-            Some(Method::Notify) => self.refuse(now, &request, 481, "no_subscription", |r| r),
+            Some(Method::Notify) => self.notify(now, &request),
             Some(Method::Cancel) if self.sip.cancelled(message).is_some() => {
                 self.answer(now, &request, 200, |r| r)
             }

@@ -61,6 +61,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
         tel_uri,
         delivered_on_2xx,
         capable_by_default,
+        reg_event,
         polled,
         backend_leases,
         relay,
@@ -88,6 +89,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
     assert_eq!((reject_duplicates, overload_status, sc_address), (false, 500, Address::EMPTY));
     assert_eq!((tel_uri, delivered_on_2xx, capable_by_default), (false, false, true));
     assert_eq!(polled, ["smsc01.mnc001.mcc001.3gppnetwork.org"]);
+    assert_eq!(reg_event, None);
     assert_eq!((backend_leases, relay, narrate), (false, false, false));
     assert_eq!(
         serde_json::to_value(&register.configuration).unwrap(),
@@ -212,4 +214,16 @@ fn the_service_centre_is_an_international_number_with_or_without_plus() {
         let settings = engine_settings(&config(&format!("sc_address: {text}")), &environment()).unwrap();
         assert_eq!(settings.sc_address, Address::international("447700900999").unwrap());
     }
+}
+
+#[test]
+fn the_reg_event_is_subscribed_to_as_the_file_says() {
+    let told = |more| engine_settings(&config(more), &environment()).unwrap().reg_event;
+    let expires = Duration::from_secs(3761);
+    assert_eq!(told("reg_event: {expires: 5m}"), None);
+    assert_eq!(told("reg_event: {enabled: true}"), Some(RegEvent { expires, as_presentity: false }));
+    assert_eq!(
+        told("reg_event: {enabled: true, expires: 90500ms, identity: presentity}"),
+        Some(RegEvent { expires: Duration::from_secs(90), as_presentity: true })
+    );
 }

@@ -12,6 +12,7 @@ mod polling;
 mod profiles;
 mod random;
 mod refusals;
+mod reg_event;
 mod registration;
 mod repeats;
 mod submission;

@@ -10,6 +10,7 @@ use smsc_proto::sip::{Header, Message, Method, Request, Response, Transport};
 use smsc_proto::sms::rp_header;
 
 use super::handset::{Answer, Handset, InReplyTo, Incoming, Reaction, Report};
+use super::presence::Presence;
 use super::profile::Profile;
 use super::rpdus::{Mo, incoming, report_rpdu, submit_verdict, text};
 use super::{World, address_of, ms, secs};
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) answers: Vec<(String, Message)>,
     /// Requests of the core that nobody answered (timer F), by Call-ID.
     pub(crate) unanswered: Vec<String>,
+    /// How it deals with subscriptions to the `reg` event.
+    pub(crate) presence: Presence,
     pub(super) agenda: Vec<(Duration, Action)>,
     sent: BTreeMap<String, Request>,
     purposes: BTreeMap<ClientId, Purpose>,
@@ -46,6 +49,7 @@ pub(crate) struct Core {
 /// Something the core does later.
 pub(super) enum Action {
     Answer { id: ServerId, flow: Flow, message: Box<Message>, status: u16 },
+    Reply { id: ServerId, response: Bytes },
     Send { pod: usize, call_id: String, request: Request, retries: u32 },
 }
 
@@ -124,6 +128,7 @@ impl Core {
             psi_pod: 0,
             answers: Vec::new(),
             unanswered: Vec::new(),
+            presence: Presence::default(),
             agenda: Vec::new(),
             sent: BTreeMap::new(),
             purposes: BTreeMap::new(),
@@ -208,6 +213,7 @@ impl Core {
                 let response = Response::to(&message, flow.remote, status, "core");
                 self.sip.respond(now, id, response.to_bytes());
             }
+            Action::Reply { id, response } => self.sip.respond(now, id, response),
             Action::Send { pod, call_id, request, retries } => self.send(now, pod, call_id, request, retries),
         }
     }
@@ -244,6 +250,12 @@ impl Core {
     }
 
     fn request(&mut self, id: ServerId, flow: Flow, message: Message) {
+        if message.method() == Some(Method::Subscribe) {
+            if let Some(response) = self.presence.answer(flow, &message) {
+                self.agenda.push((ms(5), Action::Reply { id, response }));
+            }
+            return;
+        }
         assert_eq!(message.method(), Some(Method::Message), "frontends send nothing else");
         let uri = message.request_uri().expect("a request").to_owned();
         let number = uri.split(['+', '@', ';']).nth(1).unwrap_or_default();

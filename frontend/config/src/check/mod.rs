@@ -115,6 +115,7 @@ fn sip(config: &Config, findings: &mut Findings) {
     if ![500, 503].contains(&config.sip.overload_status) {
         findings.add("sip.overload_status", format!("{} is neither 500 nor 503", config.sip.overload_status));
     }
+    findings.duration("reg_event.expires", config.reg_event.expires, seconds(60)..=seconds(604_800));
     let polling = &config.polling;
     findings.duration("polling.interval", polling.interval, millis(100)..=seconds(600));
     findings.duration("polling.flush_cooldown", polling.flush_cooldown, millis(0)..=seconds(60));
@@ -163,6 +164,7 @@ fn limits(config: &Config, findings: &mut Findings) {
         ("open_mt", limits.open_mt, 10_000_000),
         ("queued_per_handset", limits.queued_per_handset, 100_000),
         ("registrations", limits.registrations, 100_000_000),
+        ("subscriptions", limits.subscriptions, 10_000_000),
         ("remembered", limits.remembered, 10_000_000),
         ("tcp_connections", limits.tcp_connections, 1_000_000),
         ("backend_requests", limits.backend_requests, 100_000),

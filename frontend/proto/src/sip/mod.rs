@@ -19,6 +19,7 @@ mod method;
 mod name_addr;
 mod octets;
 mod params;
+pub mod reginfo;
 mod request;
 mod response;
 mod scan;

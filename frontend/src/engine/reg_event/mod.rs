@@ -1,0 +1,278 @@
+//! The `reg` event (RFC 6665, RFC 3680, TS 24.341 §5.3.3.2): the S-CSCF tells each subscriber's contacts.
+//!
+//! A third-party REGISTER starts a subscription to its public identity. What NOTIFYs tell corrects what the REGISTER
+//! alone could not know: whether a contact does SMS over IP, and whether one is left. One subscription for each
+//! identity, at this pod only; after a restart NOTIFYs get 481, and the next REGISTER begins anew.
+
+mod contacts;
+mod locations;
+mod notify;
+mod subscribe;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use smsc_backend::{Location, LocationRemoval};
+use smsc_proto::sip::Message;
+use smsc_proto::sip::transaction::Target;
+
+use super::identity::Identity;
+use super::metrics::AnswerLabel;
+use super::register::backoff;
+use super::uas::Request;
+use super::{Call, Engine, Now, Timer};
+use contacts::{Contacts, Standing};
+use locations::Told;
+pub(super) use subscribe::Sent;
+
+/// After so many failures in a row nothing is tried before the next REGISTER.
+const MAX_FAILURES: u32 = 5;
+
+/// All subscriptions.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    by_aor: FxHashMap<Arc<str>, Subscription>,
+    by_call_id: FxHashMap<String, Arc<str>>,
+}
+
+/// One subscription.
+#[derive(Debug)]
+struct Subscription {
+    /// The identity as the REGISTER has it: what is subscribed to.
+    impu: String,
+    /// This application server as the S-CSCF knows it.
+    own: String,
+    /// Where the REGISTER came from.
+    back: Target,
+    /// What the last REGISTER told.
+    base: Location,
+    /// The registration it told of has not been taken back.
+    wanted: bool,
+    dialog: Option<Dialog>,
+    /// The SUBSCRIBE under way.
+    request: Option<u64>,
+    /// The timer that counts, and when it fires.
+    timer: (u64, Instant),
+    /// The last SUBSCRIBE was accepted; when it is to be refreshed.
+    refresh: Option<Instant>,
+    /// Min-Expires of a 423, in seconds.
+    min_expires: u32,
+    /// A document that tells everything is due.
+    awaiting: bool,
+    failures: u32,
+    /// How often the S-CSCF ended it since it last stood to its refresh.
+    remade: u32,
+    contacts: Contacts,
+    /// What the backend was told of each address of record.
+    told: FxHashMap<String, Told>,
+    /// A REGISTER took the registration back though a contact seemed left: carried out unless a document contradicts.
+    doubt: Option<LocationRemoval>,
+}
+
+/// The dialog of a subscription (RFC 3261 §12, RFC 6665 §4.4.1).
+#[derive(Debug)]
+struct Dialog {
+    call_id: String,
+    local_tag: String,
+    remote_tag: Option<String>,
+    remote_target: String,
+    routes: Vec<String>,
+    cseq: u32,
+    remote_cseq: Option<u32>,
+}
+
+impl Subscriptions {
+    /// The subscription whose dialog a NOTIFY belongs to.
+    fn find(&self, message: &Message) -> Option<Arc<str>> {
+        let aor = self.by_call_id.get(message.call_id().ok()?)?;
+        let dialog = self.by_aor.get(aor)?.dialog.as_ref()?;
+        let (to, from) = (message.to().ok()?, message.from().ok()?);
+        let theirs = from.tag()?;
+        let same = to.tag() == Some(&dialog.local_tag)
+            && dialog.remote_tag.as_deref().is_none_or(|known| known == theirs);
+        same.then(|| aor.clone())
+    }
+
+    fn withdraw_doubt(&mut self, aor: &str) {
+        if let Some(subscription) = self.by_aor.get_mut(aor) {
+            subscription.doubt = None;
+        }
+    }
+
+    fn drop_dialog(&mut self, aor: &str) {
+        let dialog = self.by_aor.get_mut(aor).and_then(|subscription| subscription.dialog.take());
+        if let Some(dialog) = dialog {
+            self.by_call_id.remove(&dialog.call_id);
+        }
+    }
+}
+
+impl Engine {
+    /// Follows a registration that a REGISTER told of.
+    pub(super) fn watch(&mut self, now: Now, identity: &Identity, request: &Request, base: Location) {
+        if self.settings.reg_event.is_none() {
+            return;
+        }
+        let aor: Arc<str> = Arc::from(identity.aor.as_str());
+        let back = Target { transport: Some(request.flow.transport), addr: request.flow.remote };
+        let own = self.own_uri(None);
+        let told = Told::by_register(now.mono, &base);
+        if self.subscriptions.by_aor.get(&aor).is_some_and(|known| known.base.s_cscf != base.s_cscf) {
+            // Another S-CSCF: nothing the old one told counts any more.
+            self.subscriptions.withdraw_doubt(&aor);
+            self.forget_subscription(&aor);
+        }
+        let full = self.subscriptions.by_aor.len() >= self.settings.caps.subscriptions;
+        match self.subscriptions.by_aor.get_mut(&aor) {
+            Some(known) => {
+                known.told.entry(identity.aor.clone()).or_default().registered_again(told);
+                (known.base, known.back, known.wanted, known.failures) = (base, back, true, 0);
+                known.doubt = None;
+                if known.dialog.is_none() {
+                    self.subscribe(now, &aor, Vec::new());
+                }
+            }
+            None if full => self.count_subscription_failure("full", 0),
+            None => {
+                let subscription = Subscription {
+                    impu: base.impu.clone(),
+                    own,
+                    back,
+                    base,
+                    wanted: true,
+                    dialog: None,
+                    request: None,
+                    timer: (0, now.mono),
+                    refresh: None,
+                    min_expires: 0,
+                    awaiting: true,
+                    failures: 0,
+                    remade: 0,
+                    contacts: Contacts::default(),
+                    told: [(identity.aor.clone(), told)].into_iter().collect(),
+                    doubt: None,
+                };
+                self.subscriptions.by_aor.insert(aor.clone(), subscription);
+                self.count_subscriptions();
+                self.subscribe(now, &aor, Vec::new());
+            }
+        }
+    }
+
+    /// A REGISTER took a registration back. True if a contact that does SMS over IP seems left, as when one of several
+    /// went: then the S-CSCF is asked, and its answer decides.
+    pub(super) fn unwatch(&mut self, now: Now, aor: &str, removal: &LocationRemoval) -> bool {
+        let Some((aor, known)) = self.subscriptions.by_aor.get_key_value(aor) else { return false };
+        let aor = aor.clone();
+        // A pod that is going away cannot wait for the answer.
+        let left = !self.draining
+            && known.contacts.complete()
+            && matches!(known.contacts.standing(&aor), Standing::Smsip(_));
+        let Some(known) = self.subscriptions.by_aor.get_mut(&aor) else { return false };
+        if left {
+            known.doubt = Some(removal.clone());
+            known.awaiting = true;
+            self.subscribe(now, &aor, Vec::new());
+        } else {
+            known.wanted = false;
+            known.told.entry(aor.to_string()).or_default().gone = true;
+        }
+        left
+    }
+
+    /// What is known of the contacts of an identity besides its REGISTER: whether one does SMS over IP, and its URI.
+    pub(super) fn known_contact(&self, aor: &str) -> Option<(bool, String)> {
+        match self.subscriptions.by_aor.get(aor)?.contacts.standing(aor) {
+            Standing::Smsip(contact) => Some((true, contact.uri.clone())),
+            Standing::Other(contact) => Some((false, contact.uri.clone())),
+            Standing::Gone => None,
+        }
+    }
+
+    /// A subscription's timer: it is refreshed, tried again, or let go.
+    pub(super) fn subscription_due(&mut self, now: Now, aor: &Arc<str>, serial: u64) {
+        let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
+        if known.timer.0 != serial || known.request.is_some() {
+            return;
+        }
+        if !known.wanted && known.contacts.active().next().is_none() {
+            return self.forget_subscription(aor);
+        }
+        if known.awaiting && known.refresh.is_some() {
+            // Timer N: accepted, but no NOTIFY has told everything (RFC 6665 §4.1.2.4).
+            known.failures += 1;
+            if known.failures > MAX_FAILURES {
+                return self.subscription_off(aor, "no_notify", 0);
+            }
+        } else {
+            known.remade = 0;
+        }
+        self.subscribe(now, aor, Vec::new());
+    }
+
+    /// Documents are missing or cannot be read: the next SUBSCRIBE brings everything (RFC 3680 §5.1).
+    fn resynchronise(&mut self, now: Now, aor: &Arc<str>) {
+        let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
+        known.awaiting = true;
+        known.refresh = None;
+        known.failures += 1;
+        match known.failures {
+            1 => self.subscribe(now, aor, Vec::new()),
+            2..=MAX_FAILURES => {
+                let delay = backoff(known.failures);
+                self.set_subscription_timer(aor, now.mono + delay);
+            }
+            _ => self.subscription_off(aor, "no_document", 0),
+        }
+    }
+
+    /// Nothing more is tried before the next REGISTER.
+    fn subscription_off(&mut self, aor: &str, reason: &'static str, status: u16) {
+        tracing::warn!(impu = aor, reason, status, "reg event: off until the next REGISTER");
+        self.count_subscription_failure(reason, status);
+        self.forget_subscription(aor);
+    }
+
+    /// Ends a subscription here; a removal that waited for it is carried out.
+    fn forget_subscription(&mut self, aor: &str) {
+        self.subscriptions.drop_dialog(aor);
+        let Some(known) = self.subscriptions.by_aor.remove(aor) else { return };
+        self.count_subscriptions();
+        let Some(removal) = known.doubt else { return };
+        if let Some(identity) = Identity::of(&known.impu, &self.settings) {
+            self.subscribers.forget(&identity);
+        }
+        for member in known.contacts.active().filter(|member| *member.key != *aor) {
+            let removal =
+                LocationRemoval { impu: member.uri.clone(), call_id: None, cseq: None, ..removal.clone() };
+            self.write_location(&member.key, Call::DeleteLocation(removal));
+        }
+        self.write_location(aor, Call::DeleteLocation(removal));
+    }
+
+    fn set_subscription_timer(&mut self, aor: &Arc<str>, at: Instant) {
+        let serial = self.next();
+        if let Some(known) = self.subscriptions.by_aor.get_mut(aor) {
+            known.timer = (serial, at);
+            self.schedule.set(at, Timer::Subscription(aor.clone(), serial));
+        }
+    }
+
+    /// Half the lifetime before the end, at most 600 s (TS 24.229 §5.1.1.3), and up to a tenth of that earlier: what
+    /// was begun together shall not be refreshed together.
+    fn refresh_delay(&mut self, granted: u32) -> Duration {
+        let granted = Duration::from_secs(granted.into());
+        let lead = (granted / 2).min(Duration::from_secs(600));
+        let jitter = u64::try_from(lead.as_millis() / 10).unwrap_or(0);
+        granted - lead - Duration::from_millis(self.random.below(jitter + 1)).min(granted - lead)
+    }
+
+    fn count_subscription_failure(&self, reason: &'static str, status: u16) {
+        self.metrics.subscription_failures.get_or_create(&AnswerLabel { reason, status }).inc();
+    }
+
+    fn count_subscriptions(&self) {
+        self.metrics.subscriptions.set(i64::try_from(self.subscriptions.by_aor.len()).unwrap_or(i64::MAX));
+    }
+}
