@@ -230,6 +230,44 @@ pub struct NewMessage {
     pub icid: Option<String>,
 }
 
+impl NewMessage {
+    /// A message that has no TPDU behind it: everything a handset's SMS-SUBMIT would say is absent.
+    #[must_use]
+    pub fn bare(
+        source_type: SourceType,
+        source_msisdn: String,
+        destination_msisdn: String,
+        encoding: Encoding,
+        message_body: String,
+    ) -> Self {
+        Self {
+            idempotency_key: String::new(),
+            source_msisdn,
+            destination_msisdn,
+            destination_ton: 0,
+            destination_npi: 0,
+            message_body,
+            source_smsc: String::new(),
+            source_type,
+            encoding,
+            tp_dcs: None,
+            tp_pid: None,
+            tp_mr: None,
+            tp_rd: None,
+            tp_rp: None,
+            rp_mr: None,
+            udh: None,
+            raw_tpdu: None,
+            sc_address: None,
+            submit_key: None,
+            validity_period: None,
+            status_report_requested: false,
+            call_id: None,
+            icid: None,
+        }
+    }
+}
+
 /// The answer to `insert_message`: durably stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {

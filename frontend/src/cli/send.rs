@@ -86,30 +86,13 @@ fn message(args: &SendArgs, config: &Config) -> Result<NewMessage, Failure> {
     let parts = split_text(&args.text, 0, SplitOptions::default());
     let parts = parts.map_err(|error| usage(format!("--text: {error}")))?;
     let gsm7 = parts.iter().all(|part| part.dcs.alphabet() == Alphabet::Gsm7);
+    let encoding = if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 };
     Ok(NewMessage {
         idempotency_key: args.idempotency_key.clone().unwrap_or_else(fresh_key),
-        source_msisdn: from,
-        destination_msisdn: to.as_dialled(),
         destination_ton: to.ton(),
         destination_npi: to.npi(),
-        message_body: args.text.clone(),
         source_smsc: config.location.clone(),
-        source_type: SourceType::Http,
-        encoding: if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 },
-        tp_dcs: None,
-        tp_pid: None,
-        tp_mr: None,
-        tp_rd: None,
-        tp_rp: None,
-        rp_mr: None,
-        udh: None,
-        raw_tpdu: None,
-        sc_address: None,
-        submit_key: None,
-        validity_period: None,
-        status_report_requested: false,
-        call_id: None,
-        icid: None,
+        ..NewMessage::bare(SourceType::Http, from, to.as_dialled(), encoding, args.text.clone())
     })
 }
 

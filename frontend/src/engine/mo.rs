@@ -179,30 +179,16 @@ impl Engine {
             return self.refuse_overload(now, &request);
         }
         let gsm7 = text.body.chars().all(|c| gsm7::septets(c, gsm7::Tables::DEFAULT).is_some());
+        let encoding = if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 };
         let message = Box::new(NewMessage {
             idempotency_key: HEXLOWER.encode(&key),
-            source_msisdn: source(sender),
-            destination_msisdn: number.dialled(),
             destination_ton: u8::from(number.international),
             destination_npi: 1,
-            message_body: text.body,
             source_smsc: self.settings.location.clone(),
-            source_type: SourceType::Ims,
-            encoding: if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 },
-            tp_dcs: None,
-            tp_pid: None,
-            tp_mr: None,
-            tp_rd: None,
-            tp_rp: None,
-            rp_mr: None,
-            udh: None,
-            raw_tpdu: None,
-            sc_address: None,
-            submit_key: None,
             validity_period: request.message.expires().map(u64::from),
-            status_report_requested: false,
             call_id: request.message.call_id().ok().map(str::to_owned),
             icid: icid(&request.message),
+            ..NewMessage::bare(SourceType::Ims, source(sender), number.dialled(), encoding, text.body)
         });
         self.submit(now, key, message, AnswerBy::Sip(Box::new(request)));
     }

@@ -82,7 +82,7 @@ impl Frontend {
         let Start { config, path, opened, steps, log_level } = start;
         let (sender, inputs) = mpsc::channel(INPUTS);
         let udp = Udp::bind(&addresses(&config.listen, Transport::Udp))
-            .map_err(|source| bind_error("listen", &config.listen, source))?;
+            .map_err(|(address, source)| StartError::Bind { what: "listen", address, source })?;
         let tcp = Tcp::new(
             Limits {
                 connections: config.limits.tcp_connections as usize,
@@ -223,12 +223,4 @@ pub(super) fn describe(config: &Config, settings: &Settings, listening: &[Listen
 
 fn addresses(listen: &[Listen], transport: Transport) -> Vec<SocketAddr> {
     listen.iter().filter(|l| l.transport == transport).map(|l| l.address).collect()
-}
-
-fn bind_error(what: &'static str, listen: &[Listen], source: io::Error) -> StartError {
-    let address = addresses(listen, Transport::Udp)
-        .into_iter()
-        .find(|address| std::net::UdpSocket::bind(address).is_err())
-        .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-    StartError::Bind { what, address, source }
 }

@@ -30,9 +30,10 @@ struct Listener {
 }
 
 impl Udp {
-    /// Binds every address; must run inside the runtime.
-    pub(super) fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let sockets = addresses.iter().map(|address| Listener::bind(*address)).collect::<io::Result<_>>()?;
+    /// Binds every address, or says which one cannot be had; must run inside the runtime.
+    pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
+        let bind = |address: &SocketAddr| Listener::bind(*address).map_err(|error| (*address, error));
+        let sockets = addresses.iter().map(bind).collect::<Result<_, _>>()?;
         Ok(Self { sockets, buffer: vec![0; 65_536].into_boxed_slice() })
     }
 

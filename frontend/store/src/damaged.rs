@@ -44,30 +44,7 @@ fn quarantine(unit: &mut Unit<'_>, seq: i64, detail: &str) -> Result<(), Fault> 
 
 /// What is still known of a damaged message.
 fn placeholder(source_msisdn: String, destination_msisdn: String) -> Content {
-    let message = NewMessage {
-        idempotency_key: String::new(),
-        source_msisdn,
-        destination_msisdn,
-        destination_ton: 0,
-        destination_npi: 0,
-        message_body: String::new(),
-        source_smsc: String::new(),
-        source_type: SourceType::Ims,
-        encoding: Encoding::Gsm7,
-        tp_dcs: None,
-        tp_pid: None,
-        tp_mr: None,
-        tp_rd: None,
-        tp_rp: None,
-        rp_mr: None,
-        udh: None,
-        raw_tpdu: None,
-        sc_address: None,
-        submit_key: None,
-        validity_period: None,
-        status_report_requested: false,
-        call_id: None,
-        icid: None,
-    };
+    let (source, destination) = (source_msisdn, destination_msisdn);
+    let message = NewMessage::bare(SourceType::Ims, source, destination, Encoding::Gsm7, String::new());
     Content { message, report: None, source_ton: None, source_npi: None }
 }
