@@ -1,8 +1,10 @@
 """What the suites share: processes that never outlive them, free ports, the frontend, SIPp, and the closing line.
 
-A suite is a unittest module whose last line is `harness.main()`. Everything listens on 127.0.0.1.
+A suite is a unittest module whose last line is `harness.main()`. Everything listens on 127.0.0.1. SMSC_CAPTURE names a
+file for all the SIP that is said (lib/capture.py).
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -18,6 +20,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from capture import Capture
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("SMSC_TESTS_CACHE") or Path.home() / ".cache/smsc-tests")
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or CACHE / "target")
@@ -29,6 +33,8 @@ BOB = "447700900222"
 
 _PR_SET_PDEATHSIG = 1
 
+_capture = Capture(os.environ["SMSC_CAPTURE"]) if os.environ.get("SMSC_CAPTURE") else None
+
 
 def main():
     """Runs the suite that calls this: each test's verdict, what failed, then `N passed, N failed`."""
@@ -37,7 +43,8 @@ def main():
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     if len(sys.argv) > 1:
         suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], sys.modules["__main__"])
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    with _capture or contextlib.nullcontext():
+        result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
     if result.skipped or result.testsRun == 0:
         print("a suite neither skips tests nor is empty")
@@ -149,7 +156,7 @@ class Frontend:
     """`smsc-frontend run` with the four-key file of an existing installation, and listeners of its own."""
 
     def __init__(self, case, backend_url, *, s_cscf=None, location=LOCATION, name="frontend", trusted=True, also_listen=(), more=""):
-        self.sip, self.admin, self.name = free_port(), free_port(), name
+        self.sip, self.admin, self.name = free_port(), free_port(captured=False), name
         self.config = case.dir / f"{name}.yaml"
         self.config.write_text(
             f"api_base_url: {backend_url}\n"
@@ -226,7 +233,7 @@ class Sipp:
         self.log = case.dir / f"sipp-{scenario}-{port}.logged"
         errors = case.dir / f"sipp-{scenario}-{port}.errors"
         command = ["sipp", "-sf", ROOT / f"tests/peers/sipp/{scenario}.xml", "-m", calls, "-default_behaviors", "abortunexp", "-nostdin", "-skip_rlimit"]
-        command += ["-i", "127.0.0.1", "-p", port, "-cp", free_port(), "-t", transport, "-timeout", "60s", "-timeout_error"]
+        command += ["-i", "127.0.0.1", "-p", port, "-cp", free_port(captured=False), "-t", transport, "-timeout", "60s", "-timeout_error"]
         command += ["-trace_logs", "-log_file", self.log, "-trace_err", "-error_file", errors, *flags]
         if call_id:
             command += ["-cid_str", call_id]
@@ -259,12 +266,13 @@ def binary(name):
     return path
 
 
-def free_port():
-    """A port of 127.0.0.1 that is free for UDP and TCP."""
+def free_port(*, captured=True):
+    """A port of 127.0.0.1 that is free for UDP and TCP; what is said there is captured if the suite is."""
     while True:
+        wanted = _capture.port() if _capture and captured else 0
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
             try:
+                tcp.bind(("127.0.0.1", wanted))
                 udp.bind(tcp.getsockname())
             except OSError:
                 continue
