@@ -16,3 +16,4 @@ mod reg_event;
 mod registration;
 mod repeats;
 mod submission;
+mod transports;

@@ -27,6 +27,8 @@ const SMS: &str = "application/vnd.3gpp.sms";
 /// The core.
 pub(crate) struct Core {
     sip: Transactions,
+    /// What it sends requests over.
+    pub(crate) transport: Transport,
     /// What is odd about it and its handsets.
     pub(crate) profile: Profile,
     /// The handsets it serves.
@@ -123,6 +125,7 @@ impl Core {
     pub(super) fn new() -> Self {
         Self {
             sip: Transactions::new(Config::new(CORE.to_string(), [7, 8])),
+            transport: Transport::Udp,
             profile: Profile::default(),
             handsets: vec![Handset::new("447700900001"), Handset::new("447700900002")],
             psi_pod: 0,
@@ -184,7 +187,7 @@ impl Core {
     fn send(&mut self, now: Instant, pod: usize, call_id: String, request: Request, retries: u32) {
         self.sequence += 1;
         let branch = format!("core{}", self.sequence);
-        let target = Target { transport: Some(Transport::Udp), addr: address_of(pod) };
+        let target = Target { transport: Some(self.transport), addr: address_of(pod) };
         self.sent.insert(call_id.clone(), request.clone());
         let id = self.sip.request(now, target, request, &branch).expect("the core has room");
         self.purposes.insert(id, Purpose { call_id, pod, retries });

@@ -18,6 +18,7 @@ mod presence;
 mod profile;
 mod rpdus;
 mod sent;
+mod written;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -214,8 +215,18 @@ impl World {
 
     /// Puts octets before a pod as if `from` had sent them over UDP.
     pub(crate) fn inject(&mut self, pod: usize, from: SocketAddr, octets: impl Into<Bytes>) {
-        let flow = Flow { transport: Transport::Udp, remote: from, connection: 0, local: 0 };
-        self.put(ms(0), Event::ToPod { pod, flow, octets: octets.into() });
+        self.inject_over(Transport::Udp, pod, from, octets);
+    }
+
+    /// The same over another transport.
+    pub(crate) fn inject_over(
+        &mut self,
+        transport: Transport,
+        pod: usize,
+        from: SocketAddr,
+        octets: impl Into<Bytes>,
+    ) {
+        self.put(ms(0), Event::ToPod { pod, flow: flow(transport, from), octets: octets.into() });
     }
 
     /// What was sent to an address that is neither a pod nor the core.
@@ -390,6 +401,7 @@ impl World {
             Packet { at: self.elapsed, from, to, transport, octets: octets.clone(), lost: false };
         let delays = self.link.carry(&packet);
         packet.lost = delays.is_empty();
+        written::keep(&packet);
         self.wire.push(packet);
         delays
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use smsc_proto::sip::transaction::Flow;
-use smsc_proto::sip::{Header, Message, Method, Request, Response};
+use smsc_proto::sip::{Header, Message, Method, Request, Response, Transport};
 
 use super::core::S_CSCF;
 use super::{World, ms};
@@ -77,7 +77,7 @@ impl World {
             .header(Header::To, &format!("<{}>;tag={}", subscriber.uri, subscriber.tag().expect("a tag")))
             .header(Header::CallId, &call_id)
             .header(Header::CSeq, &format!("{cseq} NOTIFY"))
-            .header(Header::Contact, &format!("<{S_CSCF}>"))
+            .header(Header::Contact, &s_cscf_contact(self.core.transport))
             .header(Header::Event, notify.event);
         if let Some(state) = notify.state {
             request = request.header(Header::SubscriptionState, state);
@@ -96,12 +96,20 @@ impl Presence {
     pub(super) fn answer(&mut self, flow: Flow, message: &Message) -> Option<Bytes> {
         let usual = || {
             let expires = message.expires().expect("Expires").to_string();
-            Some((200, vec![(Header::Expires, expires), (Header::Contact, format!("<{S_CSCF}>"))]))
+            Some((200, vec![(Header::Expires, expires), (Header::Contact, s_cscf_contact(flow.transport))]))
         };
         let (status, headers) = self.script.pop_front().unwrap_or_else(usual)?;
         let response = Response::to(message, flow.remote, status, "core");
         let add = |response: Response, (name, value): (Header, String)| response.header(name, &value);
         Some(headers.into_iter().fold(response, add).to_bytes())
+    }
+}
+
+/// Where the S-CSCF wants the next request of the dialog.
+fn s_cscf_contact(transport: Transport) -> String {
+    match transport {
+        Transport::Udp => format!("<{S_CSCF}>"),
+        other => format!("<{S_CSCF};transport={}>", other.as_str().to_ascii_lowercase()),
     }
 }
 
