@@ -14,6 +14,7 @@ use smsc_config::{
 };
 use smsc_proto::sip::transaction;
 use smsc_proto::sms::Address;
+use smsc_proto::sms::gsm7::Language;
 
 use crate::engine::{Caps, Keys, RegEvent, RegisterInfo, ReportUri, Settings, Timers, Trusted};
 use crate::environment::Environment;
@@ -69,6 +70,7 @@ pub fn engine_settings(config: &Config, environment: &Environment) -> Result<Set
         tel_uri: config.mt.request_uri == RequestUri::Tel,
         delivered_on_2xx: config.mt.delivered_on == DeliveredOn::Sip2xx,
         capable_by_default: config.mt.default_capable,
+        languages: languages(config),
         reg_event: reg_event(config),
         polled: config.polled_locations().to_vec(),
         backend_leases: config.api_base_url == Some(ApiBaseUrl::Embedded),
@@ -153,6 +155,27 @@ pub fn trusted(config: &Config, environment: &Environment) -> Trusted {
         }
     };
     Trusted::new(networks)
+}
+
+/// The languages whose shift tables every handset is known to have.
+#[must_use]
+pub fn languages(config: &Config) -> Vec<Language> {
+    let table = |language: &smsc_config::Language| match language {
+        smsc_config::Language::Turkish => Language::Turkish,
+        smsc_config::Language::Spanish => Language::Spanish,
+        smsc_config::Language::Portuguese => Language::Portuguese,
+        smsc_config::Language::Bengali => Language::Bengali,
+        smsc_config::Language::Gujarati => Language::Gujarati,
+        smsc_config::Language::Hindi => Language::Hindi,
+        smsc_config::Language::Kannada => Language::Kannada,
+        smsc_config::Language::Malayalam => Language::Malayalam,
+        smsc_config::Language::Oriya => Language::Oriya,
+        smsc_config::Language::Punjabi => Language::Punjabi,
+        smsc_config::Language::Tamil => Language::Tamil,
+        smsc_config::Language::Telugu => Language::Telugu,
+        smsc_config::Language::Urdu => Language::Urdu,
+    };
+    config.mt.languages.iter().map(table).collect()
 }
 
 /// Where handsets send their reports. A user part per pod or message stands before the location that all pods share,

@@ -62,8 +62,8 @@ pub use network::Network;
 pub use problem::{Position, Problem, Problems};
 pub use reload::Changes;
 pub use sections::{
-    Advertise, AssertedIdentity, DeliveredOn, Duplicates, Limits, Mt, Polling, RegEvent, RequestUri, Sip,
-    Timers,
+    Advertise, AssertedIdentity, DeliveredOn, Duplicates, Language, Limits, Mt, Polling, RegEvent,
+    RequestUri, Sip, Timers,
 };
 pub use surroundings::{Admin, Dns, Endpoints, Log, LogFormat, Numbering, Relay, Retry, Route, Store, Tls};
 pub use values::{AdvertiseAddress, ApiBaseUrl, Listen, ReportUri, Transport};

@@ -125,6 +125,38 @@ pub enum DeliveredOn {
     Sip2xx,
 }
 
+/// A language with GSM 7-bit shift tables of its own (TS 23.038 §6.2.1.2, Annex A).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", expecting = "the name of a language")]
+pub enum Language {
+    /// Turkish.
+    Turkish,
+    /// Spanish.
+    Spanish,
+    /// Portuguese.
+    Portuguese,
+    /// Bengali and Assamese.
+    Bengali,
+    /// Gujarati.
+    Gujarati,
+    /// Hindi.
+    Hindi,
+    /// Kannada.
+    Kannada,
+    /// Malayalam.
+    Malayalam,
+    /// Oriya.
+    Oriya,
+    /// Punjabi.
+    Punjabi,
+    /// Tamil.
+    Tamil,
+    /// Telugu.
+    Telugu,
+    /// Urdu.
+    Urdu,
+}
+
 /// `mt`: how messages go to handsets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
@@ -135,11 +167,19 @@ pub struct Mt {
     pub delivered_on: DeliveredOn,
     /// Whether a handset of which nothing is known can do SMS over IP (`+g.3gpp.smsip`).
     pub default_capable: bool,
+    /// Languages whose shift tables every handset is known to have. They are used where that makes a text smaller; a
+    /// handset without them shows other characters, so there is none by default.
+    pub languages: Vec<Language>,
 }
 
 impl Default for Mt {
     fn default() -> Self {
-        Self { request_uri: RequestUri::Sip, delivered_on: DeliveredOn::RpAck, default_capable: true }
+        Self {
+            request_uri: RequestUri::Sip,
+            delivered_on: DeliveredOn::RpAck,
+            default_capable: true,
+            languages: Vec::new(),
+        }
     }
 }
 

@@ -55,6 +55,16 @@ fn each_mistake_is_told_with_place_key_and_reason() {
             "mt: {request_uri: fax}",
             "c.yaml:1:6: mt.request_uri: unknown variant `fax`, expected `sip` or `tel`",
         ),
+        (
+            "mt:\n  languages: [turkish, klingon]",
+            "c.yaml:2:24: mt.languages[1]: unknown variant `klingon`, expected one of `turkish`, `spanish`, \
+             `portuguese`, `bengali`, `gujarati`, `hindi`, `kannada`, `malayalam`, `oriya`, `punjabi`, `tamil`, \
+             `telugu`, `urdu`",
+        ),
+        (
+            "mt: {languages: [turkish, tamil, turkish]}",
+            "c.yaml:1:34: mt.languages[2]: is in the list already",
+        ),
         ("mt: {request_uri: }", "mt.request_uri: has no value; leave the key out for its default"),
         ("sc_address: +447700900123", "c.yaml:1:1: sc_address: put the number in quotes"),
         (

@@ -7,17 +7,17 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
-use smsc_backend::{
-    Accepted, Backend, Encoding, HistoryQuery, MessageHistory, MessageId, NewMessage, SourceType,
-};
+use smsc_backend::{Accepted, Backend, HistoryQuery, MessageHistory, MessageId, NewMessage, SourceType};
 use smsc_config::{Config, Purpose, parse_duration};
-use smsc_proto::sms::{Address, Alphabet, SplitOptions, split_text};
+use smsc_proto::sms::Address;
 use tokio::time::{Instant, sleep};
 
 use super::times::moment;
 use super::why::{is_final, sentence, summary, unopened};
 use super::{Exit, Failure, block_on, load};
 use crate::backend::open_backend;
+use crate::engine::encoding;
+use crate::settings::languages;
 
 /// The sender where neither the command line nor `sc_address` names one.
 const NOBODY: &str = "SMSC";
@@ -83,10 +83,8 @@ fn message(args: &SendArgs, config: &Config) -> Result<NewMessage, Failure> {
             .or_else(|_| Address::alphanumeric(&from))
             .map_err(|error| usage(format!("--from {from}: {error}")))?;
     }
-    let parts = split_text(&args.text, 0, SplitOptions::default());
-    let parts = parts.map_err(|error| usage(format!("--text: {error}")))?;
-    let gsm7 = parts.iter().all(|part| part.dcs.alphabet() == Alphabet::Gsm7);
-    let encoding = if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 };
+    let encoding =
+        encoding(&args.text, &languages(config)).map_err(|error| usage(format!("--text: {error}")))?;
     Ok(NewMessage {
         idempotency_key: args.idempotency_key.clone().unwrap_or_else(fresh_key),
         destination_ton: to.ton(),

@@ -4,8 +4,8 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use jiff::Timestamp as Time;
 use smsc_backend::{Encoding, Kind, QueuedMessage};
 use smsc_proto::sms::{
-    Address, Alphabet, Carrier, Dcs, Deliver, Direction, Part, SplitOptions, StatusReport, Timestamp, Tpdu,
-    split_binary, split_text,
+    Address, Alphabet, Carrier, Dcs, Deliver, Direction, Part, SplitError, SplitOptions, StatusReport,
+    Timestamp, Tpdu, gsm7::Language, split_binary, split_text,
 };
 
 /// What one delivery attempt sends.
@@ -93,8 +93,14 @@ impl Composed {
     }
 }
 
-/// Composes what `row` asks for. `wall` stands in for a missing TP-SCTS.
-pub(super) fn compose(row: &QueuedMessage, capable: bool, wall: i64) -> Result<Composed, Unsendable> {
+/// Composes what `row` asks for. Text is coded in the smallest way that handsets which have the tables of `languages`
+/// can read; `wall` stands in for a missing TP-SCTS.
+pub(super) fn compose(
+    row: &QueuedMessage,
+    capable: bool,
+    languages: &[Language],
+    wall: i64,
+) -> Result<Composed, Unsendable> {
     if row.kind == Kind::StatusReport {
         return status_report(row).map(Composed::StatusReport);
     }
@@ -124,7 +130,7 @@ pub(super) fn compose(row: &QueuedMessage, capable: bool, wall: i64) -> Result<C
         Some(ud) => {
             vec![Part { dcs: ud.dcs, header: ud.header, length: ud.length, octets: ud.octets.to_vec() }]
         }
-        None => split(row)?,
+        None => split(row, languages)?,
     };
     let pid =
         row.tp_pid.or(submitted.as_ref().map(|s| s.pid)).or(delivered.as_ref().map(|d| d.pid)).unwrap_or(0);
@@ -135,6 +141,13 @@ pub(super) fn compose(row: &QueuedMessage, capable: bool, wall: i64) -> Result<C
         (None, None) => Timestamp::from_unix(wall, 0),
     };
     Ok(Composed::Deliver { head: Head { oa: originator(row)?, pid, reply_path, scts }, parts })
+}
+
+/// What `text` is coded in, where handsets have the tables of `languages`: `ucs2` says that it must be that.
+pub fn encoding(text: &str, languages: &[Language]) -> Result<Encoding, SplitError> {
+    let parts = split_text(text, 0, SplitOptions { languages, ..SplitOptions::default() })?;
+    let gsm7 = parts.iter().all(|part| part.dcs.alphabet() == Alphabet::Gsm7);
+    Ok(if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 })
 }
 
 fn status_report(row: &QueuedMessage) -> Result<Report, Unsendable> {
@@ -149,11 +162,12 @@ fn status_report(row: &QueuedMessage) -> Result<Report, Unsendable> {
     })
 }
 
-fn split(row: &QueuedMessage) -> Result<Vec<Part>, Unsendable> {
+fn split(row: &QueuedMessage, languages: &[Language]) -> Result<Vec<Part>, Unsendable> {
     let udh = row.udh.as_deref().map(hex).transpose()?.unwrap_or_default();
     let reference = concatenation_reference(row);
     let class = row.tp_dcs.and_then(|dcs| Dcs(dcs).class());
-    let options = |alphabet| SplitOptions { alphabet, class, udh: &udh, ..SplitOptions::default() };
+    let options =
+        |alphabet| SplitOptions { alphabet, languages, class, udh: &udh, ..SplitOptions::default() };
     let parts = match row.encoding {
         Some(Encoding::Binary) => {
             split_binary(&hex(&row.message_body)?, reference, options(Some(Alphabet::EightBit)))

@@ -57,7 +57,7 @@ impl Engine {
             return self.end_unattempted(now, &row, attempt, verdict);
         }
         let capable = row.message.ims_capable.unwrap_or(true);
-        let composed = match compose(&row.message, capable, now.wall) {
+        let composed = match compose(&row.message, capable, &self.settings.languages, now.wall) {
             Ok(composed) => composed,
             Err(unsendable) => {
                 let verdict = match unsendable {

@@ -4,8 +4,9 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use smsc_backend::{Encoding, NewMessage, SourceType};
 use smsc_proto::sip::{Header, Message};
-use smsc_proto::sms::{Address, Alphabet, Carrier, Direction, RpData, Rpdu, Submit, Tpdu, gsm7, rp_header};
+use smsc_proto::sms::{Address, Alphabet, Carrier, Direction, RpData, Rpdu, Submit, Tpdu, rp_header};
 
+use super::compose::encoding;
 use super::identity::{Identity, Number};
 use super::submission::{AnswerBy, Key, Verdict};
 use super::submit_report::Refusal;
@@ -178,8 +179,8 @@ impl Engine {
         if !self.has_room(now) {
             return self.refuse_overload(now, &request);
         }
-        let gsm7 = text.body.chars().all(|c| gsm7::septets(c, gsm7::Tables::DEFAULT).is_some());
-        let encoding = if gsm7 { Encoding::Gsm7 } else { Encoding::Ucs2 };
+        // One of too many parts is refused when it is to be sent; whoever asks why is told so then.
+        let encoding = encoding(&text.body, &self.settings.languages).unwrap_or(Encoding::Ucs2);
         let message = Box::new(NewMessage {
             idempotency_key: HEXLOWER.encode(&key),
             destination_ton: u8::from(number.international),

@@ -44,6 +44,7 @@ use smsc_proto::sip::Message;
 use smsc_proto::sip::transaction::{self, ClientId, Event, Flow, Transactions, Transmit, TransportFailure};
 
 pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Reply, Step};
+pub use compose::encoding;
 pub use hops::question;
 pub use metrics::{AnswerLabel, BackendLabel, Metrics, ReasonLabel};
 pub use servers::{Found, NotFound, Question, Resolved, Server, pick};

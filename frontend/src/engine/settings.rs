@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use smsc_proto::sms::Address;
+use smsc_proto::sms::gsm7::Language;
 
 use super::token::Keys;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub delivered_on_2xx: bool,
     /// Whether a handset whose contact was never seen can do SMS over IP.
     pub capable_by_default: bool,
+    /// Languages whose shift tables every handset has (TS 23.038 §6.2.1.2).
+    pub languages: Vec<Language>,
     /// Subscriptions to the `reg` event; absent: none are made.
     pub reg_event: Option<RegEvent>,
     /// The locations this pod polls.

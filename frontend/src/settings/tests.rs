@@ -61,6 +61,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
         tel_uri,
         delivered_on_2xx,
         capable_by_default,
+        languages,
         reg_event,
         polled,
         backend_leases,
@@ -89,7 +90,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
     assert_eq!((reject_duplicates, overload_status, sc_address), (false, 500, Address::EMPTY));
     assert_eq!((tel_uri, delivered_on_2xx, capable_by_default), (false, false, true));
     assert_eq!(polled, ["smsc01.mnc001.mcc001.3gppnetwork.org"]);
-    assert_eq!(reg_event, None);
+    assert_eq!((reg_event, languages), (None, Vec::new()));
     assert_eq!((backend_leases, relay, narrate), (false, false, false));
     assert_eq!(
         serde_json::to_value(&register.configuration).unwrap(),
@@ -101,6 +102,13 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
         })
     );
     assert_eq!(format!("{timers:?}{caps:?}"), format!("{:?}{:?}", Timers::default(), Caps::default()));
+}
+
+#[test]
+fn every_language_of_the_configuration_is_one_of_the_codec() {
+    let all = "mt: {languages: [turkish, spanish, portuguese, bengali, gujarati, hindi, kannada, malayalam, oriya, \
+               punjabi, tamil, telugu, urdu]}";
+    assert_eq!(engine_settings(&config(all), &environment()).unwrap().languages, Language::ALL);
 }
 
 #[test]

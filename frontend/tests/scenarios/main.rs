@@ -4,6 +4,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod alphabets;
 mod delivery;
 mod flows;
 mod handset_queue;

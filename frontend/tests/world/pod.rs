@@ -109,6 +109,7 @@ fn settings(ordinal: usize, pods: usize) -> Settings {
         tel_uri: false,
         delivered_on_2xx: false,
         capable_by_default: true,
+        languages: Vec::new(),
         reg_event: None,
         polled: vec![location_of(ordinal)],
         backend_leases: false,

@@ -116,6 +116,12 @@ fn sip(config: &Config, findings: &mut Findings) {
         findings.add("sip.overload_status", format!("{} is neither 500 nor 503", config.sip.overload_status));
     }
     findings.duration("reg_event.expires", config.reg_event.expires, seconds(60)..=seconds(604_800));
+    let languages = &config.mt.languages;
+    for (at, language) in languages.iter().enumerate() {
+        if languages[..at].contains(language) {
+            findings.add(KeyPath::from("mt.languages").index(at), "is in the list already");
+        }
+    }
     let polling = &config.polling;
     findings.duration("polling.interval", polling.interval, millis(100)..=seconds(600));
     findings.duration("polling.flush_cooldown", polling.flush_cooldown, millis(0)..=seconds(60));

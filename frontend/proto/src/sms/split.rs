@@ -39,8 +39,9 @@ impl Part {
 pub struct SplitOptions<'a> {
     /// The alphabet; if none is given, GSM 7-bit where it has every character, else UCS2.
     pub alphabet: Option<Alphabet>,
-    /// National languages whose shift tables the receiver is known to have; none by default. They are used where they
-    /// make fewer parts than the default alphabet and, unless the alphabet is given, than UCS2.
+    /// National languages whose shift tables the receiver is known to have; none by default. A text that the default
+    /// alphabet has is coded with them if that makes fewer parts; any other text if that makes fewer parts than UCS2, or
+    /// as many with fewer octets.
     pub languages: &'a [Language],
     /// The message class, 0 to 3.
     pub class: Option<u8>,
@@ -87,10 +88,10 @@ pub fn split_text(text: &str, reference: u16, options: SplitOptions<'_>) -> Resu
         Some(Alphabet::Ucs2) => split_ucs2(text, reference, options),
         Some(Alphabet::Gsm7) => smallest_gsm7(text, reference, options),
         None => match smallest_gsm7(text, reference, options) {
-            // With room for two shift elements less, UCS2 may need fewer parts than two septets a character.
-            Ok(parts) if parts.len() > 1 && parts[0].as_user_data().shift() != Shift::NONE => {
+            // With two septets a character and room for the shift elements, UCS2 may be the smaller one.
+            Ok(parts) if parts[0].as_user_data().shift() != Elements::new(options.udh).shift() => {
                 let ucs2 = split_ucs2(text, reference, options).ok();
-                Ok(ucs2.filter(|ucs2| ucs2.len() < parts.len()).unwrap_or(parts))
+                Ok(ucs2.filter(|ucs2| size(ucs2) <= size(&parts)).unwrap_or(parts))
             }
             Err(SplitError::Character { .. }) => split_ucs2(text, reference, options),
             other => other,
@@ -124,7 +125,13 @@ fn split_ucs2(text: &str, reference: u16, options: SplitOptions<'_>) -> Result<V
     }))
 }
 
-/// Codes with the tables that make the fewest parts; of equally good ones the first of [`shifts`].
+/// What is to be small: the number of parts, then their octets.
+fn size(parts: &[Part]) -> (usize, usize) {
+    (parts.len(), parts.iter().map(|part| part.octets.len()).sum())
+}
+
+/// Codes with the tables that make the smallest message, the default ones if no others make fewer parts; of equally
+/// good ones with the first of [`shifts`].
 fn smallest_gsm7(text: &str, reference: u16, options: SplitOptions<'_>) -> Result<Vec<Part>, SplitError> {
     let told = Elements::new(options.udh).shift();
     if told != Shift::NONE {
@@ -132,14 +139,16 @@ fn smallest_gsm7(text: &str, reference: u16, options: SplitOptions<'_>) -> Resul
     }
     let mut best: Result<Vec<Part>, SplitError> =
         septets(text, Shift::NONE).and_then(|septets| split_gsm7(&septets, reference, options, Shift::NONE));
+    let default = best.as_ref().map(Vec::len).ok();
+    if default == Some(1) {
+        return best;
+    }
     for shift in shifts(options.languages) {
-        if best.as_ref().is_ok_and(|parts| parts.len() == 1) {
-            break;
-        }
         // What is wrong with a default message is what the caller is told.
         let Ok(septets) = septets(text, shift) else { continue };
         let Ok(parts) = split_gsm7(&septets, reference, options, shift) else { continue };
-        if best.as_ref().map_or(true, |best| parts.len() < best.len()) {
+        let fewer = default.is_none_or(|default| parts.len() < default);
+        if fewer && best.as_ref().map_or(true, |best| size(&parts) < size(best)) {
             best = Ok(parts);
         }
     }

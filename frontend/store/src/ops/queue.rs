@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 use smsc_backend::{Encoding, Kind, Location, MessageId, NewMessage, QueuedMessage};
+use smsc_proto::sms::gsm7;
 
 use crate::clock::{millis, timestamp};
 use crate::config::StoreConfig;
@@ -114,11 +115,14 @@ fn lease_millis(message: &NewMessage, config: &StoreConfig) -> i64 {
     millis(config.lease).saturating_add(extra)
 }
 
-/// How many parts the frontend will make of a message: one, unless it is a text that came without its TPDU.
+/// How many parts the frontend will make of a message at most: one, unless it is a text that came without its TPDU.
 fn parts(message: &NewMessage) -> i64 {
+    let septet = |c| gsm7::septets(c, gsm7::Tables::DEFAULT).map(|coded| coded.as_slice().len());
+    let septets = || message.message_body.chars().map(septet).sum::<Option<usize>>();
     let (units, whole, each) = match message.encoding {
-        Encoding::Gsm7 => (message.message_body.chars().count(), 160, 153),
-        Encoding::Ucs2 => (message.message_body.encode_utf16().count(), 70, 67),
+        // A text beyond the default alphabet is coded with national tables only where UCS2 makes no fewer parts.
+        Encoding::Gsm7 if let Some(septets) = septets() => (septets, 160, 153),
+        Encoding::Gsm7 | Encoding::Ucs2 => (message.message_body.encode_utf16().count(), 70, 67),
         Encoding::Binary => (message.message_body.len() / 2, 140, 134),
     };
     let is_whole = message.udh.is_some() || message.raw_tpdu.is_some() || units <= whole;
