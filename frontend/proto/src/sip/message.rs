@@ -285,7 +285,7 @@ impl Message {
         self.header_octets(header).next().and_then(saturating_number)
     }
 
-    fn single<'a, T>(
+    pub(super) fn single<'a, T>(
         &'a self,
         header: Header,
         parse: impl FnOnce(&'a str) -> Result<T, Problem>,
@@ -298,7 +298,7 @@ impl Message {
             .map_err(|problem| HeaderError { header, problem })
     }
 
-    fn list<'a, T>(
+    pub(super) fn list<'a, T>(
         &'a self,
         header: Header,
         parse: impl Fn(&'a str) -> Result<T, Problem> + 'a,

@@ -10,6 +10,7 @@
 
 mod body;
 mod content_type;
+pub mod cpim;
 mod error;
 mod fault;
 mod header;
@@ -27,6 +28,7 @@ mod status;
 mod stream;
 pub mod transaction;
 mod transport;
+mod typed;
 mod uri;
 mod via;
 
@@ -45,5 +47,8 @@ pub use scan::{MAX_HEAD, MAX_HEADER_LINES};
 pub use status::reason_phrase;
 pub use stream::{Framed, MAX_STREAM_BODY, StreamError, StreamFramer};
 pub use transport::Transport;
+pub use typed::{
+    ChargingFunctionAddresses, ChargingVector, ServedUser, SessionCase, Valued, Warning, unescaped,
+};
 pub use uri::{Scheme, Uri};
 pub use via::Via;

@@ -92,17 +92,24 @@ fn checked(uri: &str) -> Result<&str, Problem> {
     Ok(uri)
 }
 
-fn params(behind: &str) -> Result<Params<'_>, Problem> {
+/// The parameters behind a value.
+pub(super) fn params(behind: &str) -> Result<Params<'_>, Problem> {
     let behind = trim_str(behind);
     if !behind.is_empty() && !behind.starts_with(';') {
         return Err(Problem::Trailing);
     }
-    let octets = behind.as_bytes();
+    quotes_close(behind)?;
+    Ok(Params::new(behind))
+}
+
+/// Whether every quoted string in `text` ends.
+pub(super) fn quotes_close(text: &str) -> Result<(), Problem> {
+    let octets = text.as_bytes();
     let mut at = 0;
-    while let Some(quote) = memchr::memchr(b'"', &octets[at..]) {
+    while let Some(quote) = memchr::memchr(b'"', octets.get(at..).unwrap_or_default()) {
         at = quote_end(octets, at + quote).ok_or(Problem::OpenQuote)? + 1;
     }
-    Ok(Params::new(behind))
+    Ok(())
 }
 
 #[cfg(test)]

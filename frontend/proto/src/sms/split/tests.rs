@@ -75,15 +75,17 @@ fn coded(text: &str, options: SplitOptions<'_>) -> Vec<(Shift, u8, u8)> {
 fn languages_are_used_only_if_they_are_allowed_and_make_the_text_smaller() {
     let (none, turkish) = (SplitOptions::default(), &[Language::Turkish][..]);
     let allowed = SplitOptions { languages: turkish, ..none };
-    let single = Shift { single: Some(Language::Turkish), locking: None };
     let turkish_locking = Shift { single: None, locking: Some(Language::Turkish) };
     assert_eq!(coded("ĞŞİ", none), [(Shift::NONE, 6, 8)]);
-    // 4 octets of header fill 5 septets, and each letter takes two: no smaller than UCS2, which every handset reads.
+    // 4 octets of header and 3 septets are no less than the 6 octets of UCS2, which every handset reads.
     assert_eq!(coded("ĞŞİ", allowed), [(Shift::NONE, 6, 8)]);
-    assert_eq!(coded("ĞŞİ ve daha", allowed), [(single, 5 + 6 + 8, 0)]);
+    assert_eq!(coded("ĞŞİ ve daha", allowed), [(turkish_locking, 5 + 11, 0)]);
     let forced = SplitOptions { alphabet: Some(Alphabet::Gsm7), ..allowed };
     assert_eq!(coded("ĞŞİ", forced), [(turkish_locking, 5 + 3, 0)]);
-    assert_eq!(coded(&"ĞŞİğşı".repeat(13)[..154], allowed), [(single, 159, 0)]);
+    // á and í take two septets each.
+    let spanish = SplitOptions { languages: &[Language::Spanish], ..none };
+    let single = Shift { single: Some(Language::Spanish), locking: None };
+    assert_eq!(coded("Mañana será otro día", spanish), [(single, 5 + 20 + 2, 0)]);
     assert_eq!(coded(&"Ğ".repeat(155), allowed), [(turkish_locking, 160, 0)]);
     assert_eq!(coded("plain", allowed), [(Shift::NONE, 5, 0)]);
     assert_eq!(coded("ж", allowed), [(Shift::NONE, 2, 8)]);
