@@ -31,11 +31,19 @@ impl Running {
     /// # Errors
     /// It cannot be started, or is not ready in time.
     pub fn start(program: &Path, core: &Core, limits: &str) -> io::Result<Self> {
+        Self::start_with(program, core, limits, "")
+    }
+
+    /// The same with further lines of configuration.
+    ///
+    /// # Errors
+    /// It cannot be started, or is not ready in time.
+    pub fn start_with(program: &Path, core: &Core, limits: &str, more: &str) -> io::Result<Self> {
         let address = |port| SocketAddr::new(core.beside(), port);
         let (sip, admin) = (address(PORT), address(9090));
         let child = Command::new(program)
             .args(["--listen", &sip.to_string(), "--next-hop", &core.local.to_string(), "--tcp"])
-            .args(["--admin", &admin.to_string(), "--limits", limits])
+            .args(["--admin", &admin.to_string(), "--limits", limits, "--more", more])
             .stdin(Stdio::null())
             .spawn()?;
         let running = Self { child, sip, admin };

@@ -30,16 +30,19 @@ struct Options {
     /// The section `limits` of the configuration.
     #[arg(long, default_value = "{server_transactions: 4000000}")]
     limits: String,
+    /// Further lines of the configuration.
+    #[arg(long, default_value = "")]
+    more: String,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Options { listen, next_hop, tcp, admin, limits } = Options::parse();
+    let Options { listen, next_hop, tcp, admin, limits, more } = Options::parse();
     let admin = admin.map_or("null".to_owned(), |address| format!("'{address}'"));
     let tcp = if tcp { format!(", 'tcp:{listen}'") } else { String::new() };
     let text = format!(
         "location: bench.ims.example.org\nims_domain: ims.example.org\ntrusted_peers: [127.0.0.0/8]\n\
-         listen: ['udp:{listen}'{tcp}]\ns_cscf_sip_uri: sip:{next_hop}\nadmin: {{listen: {admin}}}\nlimits: {limits}\n"
+         listen: ['udp:{listen}'{tcp}]\ns_cscf_sip_uri: sip:{next_hop}\nadmin: {{listen: {admin}}}\nlimits: {limits}\n{more}\n"
     );
     let config = Config::parse(&text, "bench")?;
     let opened = Opened { backend: Arc::new(AcceptAll::default()), store: None, rest: None };

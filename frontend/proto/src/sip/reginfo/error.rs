@@ -50,6 +50,9 @@ pub enum RegInfoProblem {
     /// The root is not `reginfo`, or there are two, or there is none.
     #[error("not one reginfo element")]
     Root,
+    /// Text before or behind the root element (XML 1.0 §2.1).
+    #[error("text outside the root element")]
+    Outside,
     /// Something RFC 3680 §5 demands is not there.
     #[error("{0} is missing")]
     Missing(&'static str),

@@ -78,6 +78,12 @@ enum Leaf {
 impl Builder {
     fn event(&mut self, ours: bool, event: &Event<'_>) -> Result<(), Problem> {
         match event {
+            Event::Text(text) if self.depth == 0 => {
+                // A byte order mark may stand in front of all.
+                let blank = text.chars().all(|letter| letter.is_ascii_whitespace() || letter == '\u{feff}');
+                if blank { Ok(()) } else { Err(Problem::Outside) }
+            }
+            Event::CData(_) | Event::GeneralRef(_) if self.depth == 0 => Err(Problem::Outside),
             Event::Start(element) => self.start(ours, element),
             Event::Empty(element) => {
                 self.start(ours, element)?;

@@ -145,7 +145,11 @@ fn what_is_refused_is_refused_with_place_and_reason() {
     let registration = "<registration aor='sip:a@b' id='1' state='active'>";
     let cases = [
         (String::new(), "octet 0: not one reginfo element"),
-        ("hello".to_owned(), "octet 5: not one reginfo element"),
+        ("hello".to_owned(), "octet 0: text outside the root element"),
+        (format!("hello{}", around("")), "octet 0: text outside the root element"),
+        (format!("{}hello", around("")), "text outside the root element"),
+        (format!("{}&amp;", around("")), "text outside the root element"),
+        (format!("<![CDATA[ ]]>{}", around("")), "text outside the root element"),
         ("<a/>".to_owned(), "octet 0: not one reginfo element"),
         (
             "<reginfo xmlns='urn:other' version='1' state='full'/>".to_owned(),
