@@ -1,6 +1,6 @@
 //! Content-Type (RFC 3261 §20.15).
 
-use super::octets::{is_token, trim_str};
+use super::octets::{find, is_token, split_at, trim_str};
 use super::params::Params;
 
 /// A media type with its parameters.
@@ -15,7 +15,7 @@ pub struct ContentType<'a> {
 impl<'a> ContentType<'a> {
     /// Reads a value; None if it is not `type/subtype` with parameters.
     pub fn parse(value: &'a str) -> Option<ContentType<'a>> {
-        let end = value.find(';').unwrap_or(value.len());
+        let end = find(value, b';').unwrap_or(value.len());
         let parsed = ContentType { media_type: trim_str(&value[..end]), params: Params::new(&value[end..]) };
         let (kind, subtype) = parsed.split()?;
         let token = |text: &str| !text.is_empty() && text.bytes().all(is_token);
@@ -40,7 +40,7 @@ impl<'a> ContentType<'a> {
     }
 
     fn split(&self) -> Option<(&'a str, &'a str)> {
-        self.media_type.split_once('/').map(|(kind, subtype)| (trim_str(kind), trim_str(subtype)))
+        split_at(self.media_type, b'/').map(|(kind, subtype)| (trim_str(kind), trim_str(subtype)))
     }
 }
 

@@ -60,8 +60,8 @@ impl Message {
     /// Whether the Request-URI of this request has a scheme that nobody here serves. To be asked once the method is
     /// known to be served (RFC 3261 §8.2.1 comes before §8.2.2.1).
     pub fn scheme_fault(&self) -> Option<RequestFault> {
-        let uri = Uri::parse(self.request_uri()?).ok()?;
-        matches!(uri.scheme, Scheme::Other(_)).then_some(RequestFault::Scheme)
+        let uri = self.request_uri().filter(|uri| !uri.starts_with("sip:"))?;
+        matches!(Uri::parse(uri).ok()?.scheme, Scheme::Other(_)).then_some(RequestFault::Scheme)
     }
 
     fn check_headers(&self) -> Result<(), HeaderError> {

@@ -10,7 +10,7 @@ use super::header::Header;
 use super::list::elements;
 use super::method::{CSeq, Method};
 use super::name_addr::NameAddr;
-use super::octets::{saturating_number, trim};
+use super::octets::{all, saturating_number, trim};
 use super::scan::{self, Lines, StartLine};
 use super::via::Via;
 
@@ -207,8 +207,8 @@ impl Message {
     /// [`HeaderError`] if it is absent, empty or has blanks.
     pub fn call_id(&self) -> Result<&str, HeaderError> {
         self.single(Header::CallId, |value| {
-            let blank = value.bytes().any(|octet| octet == b' ' || octet.is_ascii_control());
-            if blank { Err(Problem::Blank) } else { Ok(value) }
+            let legal = all(value, |octet| (octet > b' ') & (octet != 0x7f));
+            if legal { Ok(value) } else { Err(Problem::Blank) }
         })
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::Problem;
-use super::octets::is_token;
+use super::octets::{is_token, split_at_blank, trim_str};
 
 /// A request method. Methods are compared with regard to case (RFC 3261 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,12 +102,12 @@ pub struct CSeq<'a> {
 impl<'a> CSeq<'a> {
     /// Reads `number method`.
     pub fn parse(value: &'a str) -> Result<CSeq<'a>, Problem> {
-        let (number, method) = value.split_once([' ', '\t']).ok_or(Problem::NoMethod)?;
+        let (number, method) = split_at_blank(value).ok_or(Problem::NoMethod)?;
         if number.is_empty() || !number.bytes().all(|octet| octet.is_ascii_digit()) {
             return Err(Problem::NotANumber);
         }
         let number = number.parse().ok().filter(|&number| number < 1 << 31).ok_or(Problem::NumberTooLarge)?;
-        let method = method.trim_matches([' ', '\t']);
+        let method = trim_str(method);
         if method.is_empty() {
             return Err(Problem::NoMethod);
         }

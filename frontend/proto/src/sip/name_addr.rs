@@ -2,7 +2,7 @@
 
 use super::error::{Problem, UriError};
 use super::list::quote_end;
-use super::octets::{all, trim_str};
+use super::octets::{all, find, split_at, trim_str};
 use super::params::Params;
 use super::uri::Uri;
 
@@ -28,13 +28,13 @@ impl<'a> NameAddr<'a> {
             let end = quote_end(value.as_bytes(), 0).ok_or(Problem::OpenQuote)?;
             (&value[1..end], trim_str(&value[end + 1..]))
         } else {
-            match value.find('<') {
+            match find(value, b'<') {
                 Some(angle) => (trim_str(&value[..angle]), &value[angle..]),
                 None => return bare(value),
             }
         };
         let inside = rest.strip_prefix('<').ok_or(Problem::Trailing)?;
-        let (uri, behind) = inside.split_once('>').ok_or(Problem::OpenAngle)?;
+        let (uri, behind) = split_at(inside, b'>').ok_or(Problem::OpenAngle)?;
         Ok(NameAddr {
             display: Some(display).filter(|display| !display.is_empty()),
             uri: checked(uri)?,
@@ -46,7 +46,7 @@ impl<'a> NameAddr<'a> {
     /// parameters belong to the URI, also without angle brackets (RFC 3325 §9.1).
     pub fn parse_identity(value: &'a str) -> Result<NameAddr<'a>, Problem> {
         let value = trim_str(value);
-        if value.starts_with('"') || value.contains('<') || value.is_empty() {
+        if value.starts_with('"') || find(value, b'<').is_some() || value.is_empty() {
             return NameAddr::parse(value);
         }
         Ok(NameAddr { display: None, uri: checked(value)?, params: Params::default() })
@@ -73,7 +73,7 @@ impl<'a> NameAddr<'a> {
 
 /// An addr-spec: everything from the first `;` on is the header's.
 fn bare(value: &str) -> Result<NameAddr<'_>, Problem> {
-    let end = value.find(';').unwrap_or(value.len());
+    let end = find(value, b';').unwrap_or(value.len());
     let uri = checked(trim_str(&value[..end]))?;
     // Without brackets neither a comma nor headers may stand in the URI (RFC 3261 §20).
     if uri.contains([',', '?']) {

@@ -1,7 +1,7 @@
 //! `;name=value` parameters of headers and URIs.
 
 use super::list::find_outside;
-use super::octets::trim_str;
+use super::octets::{split_at, trim_str};
 
 /// The parameters behind a header value or inside a URI, read when asked for. Names are compared without regard to
 /// case; values come without their quotes, escapes inside them left as they are.
@@ -30,7 +30,7 @@ impl<'a> Params<'a> {
     /// Every parameter in order, with its value if it has one.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         segments(self.raw).filter(|segment| !segment.is_empty()).map(|segment| {
-            match segment.split_once('=') {
+            match split_at(segment, b'=') {
                 Some((name, value)) => (trim_str(name), Some(unquote(trim_str(value)))),
                 None => (segment, None),
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::header::Header;
-use super::octets::{push_line_safe, push_number};
+use super::octets::{all, push_line_safe, push_number};
 use super::transport::Transport;
 
 /// A request under construction. Its Via is added when it is written, because a retransmission over another
@@ -35,11 +35,10 @@ impl Request {
         let mut start_line = Vec::with_capacity(method.len() + uri.len() + 16);
         push_line_safe(&mut start_line, method.as_bytes());
         start_line.push(b' ');
-        for octet in uri.bytes() {
-            match octet {
-                0..=b' ' | 0x7f.. => push_escaped(&mut start_line, octet),
-                _ => start_line.push(octet),
-            }
+        if all(uri, |octet| octet.is_ascii_graphic()) {
+            start_line.extend_from_slice(uri.as_bytes());
+        } else {
+            push_escaped(&mut start_line, uri);
         }
         start_line.extend_from_slice(b" SIP/2.0\r\n");
         Request {
@@ -53,20 +52,28 @@ impl Request {
     /// Adds a header line.
     #[must_use]
     pub fn header(self, name: Header, value: &str) -> Request {
-        self.header_named(name.as_str(), value)
+        self.header_parts(name, &[value])
+    }
+
+    /// Adds a header line whose value is these parts, one behind the other.
+    #[must_use]
+    pub fn header_parts(mut self, name: Header, parts: &[&str]) -> Request {
+        push_header(&mut self.headers, name, parts);
+        self
     }
 
     /// Adds a header line by name. A CR, LF or NUL in the value becomes a space.
     #[must_use]
     pub fn header_named(mut self, name: &str, value: &str) -> Request {
-        push_header(&mut self.headers, name, value.as_bytes());
+        push_line_safe(&mut self.headers, name.as_bytes());
+        push_value(&mut self.headers, &[value]);
         self
     }
 
     /// Sets the body and adds its Content-Type.
     #[must_use]
     pub fn body(mut self, content_type: &str, octets: &[u8]) -> Request {
-        push_header(&mut self.headers, Header::ContentType.as_str(), content_type.as_bytes());
+        push_header(&mut self.headers, Header::ContentType, &[content_type]);
         self.body = octets.to_vec();
         self
     }
@@ -108,11 +115,18 @@ impl Request {
 
 const CONTENT_LENGTH: &str = "Content-Length: ";
 
-/// Appends `name: value`.
-pub(super) fn push_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    push_line_safe(out, name.as_bytes());
+/// Appends a header line.
+pub(super) fn push_header(out: &mut Vec<u8>, name: Header, value: &[impl AsRef<[u8]>]) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    push_value(out, value);
+}
+
+/// Appends what follows the name in a header line.
+pub(super) fn push_value(out: &mut Vec<u8>, value: &[impl AsRef<[u8]>]) {
     out.extend_from_slice(b": ");
-    push_line_safe(out, value);
+    for part in value {
+        push_line_safe(out, part.as_ref());
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -124,9 +138,15 @@ pub(super) fn push_body(out: &mut Vec<u8>, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
-fn push_escaped(out: &mut Vec<u8>, octet: u8) {
+fn push_escaped(out: &mut Vec<u8>, uri: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.extend_from_slice(&[b'%', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+    for octet in uri.bytes() {
+        if octet.is_ascii_graphic() {
+            out.push(octet);
+        } else {
+            out.extend_from_slice(&[b'%', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
+        }
+    }
 }
 
 #[cfg(test)]

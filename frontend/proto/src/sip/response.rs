@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::header::Header;
 use super::list::elements;
 use super::message::Message;
-use super::octets::{push_line_safe, push_number, trim_str};
+use super::octets::{find, push_line_safe, push_number, trim_str};
 use super::params::segments;
-use super::request::{push_body, push_header};
+use super::request::{push_body, push_header, push_value};
 use super::status::reason_phrase;
 use super::via::Via;
 
@@ -50,21 +50,23 @@ impl Response {
 
     /// Adds a header line.
     #[must_use]
-    pub fn header(self, name: Header, value: &str) -> Response {
-        self.header_named(name.as_str(), value)
+    pub fn header(mut self, name: Header, value: &str) -> Response {
+        push_header(&mut self.head, name, &[value]);
+        self
     }
 
     /// Adds a header line by name. A CR, LF or NUL in the value becomes a space.
     #[must_use]
     pub fn header_named(mut self, name: &str, value: &str) -> Response {
-        push_header(&mut self.head, name, value.as_bytes());
+        push_line_safe(&mut self.head, name.as_bytes());
+        push_value(&mut self.head, &[value]);
         self
     }
 
     /// Sets the body and adds its Content-Type.
     #[must_use]
     pub fn body(mut self, content_type: &str, octets: &[u8]) -> Response {
-        push_header(&mut self.head, Header::ContentType.as_str(), content_type.as_bytes());
+        push_header(&mut self.head, Header::ContentType, &[content_type]);
         self.body = octets.to_vec();
         self
     }
@@ -80,7 +82,7 @@ impl Response {
 
 fn copy(head: &mut Vec<u8>, request: &Message, header: Header) {
     if let Some(value) = request.header_octets(header).next() {
-        push_header(head, header.as_str(), value);
+        push_header(head, header, &[value]);
     }
 }
 
@@ -102,7 +104,7 @@ fn push_vias(head: &mut Vec<u8>, request: &Message, source: SocketAddr) {
         push_top_via(head, first, source);
     }
     for line in lines {
-        push_header(head, Header::Via.as_str(), line);
+        push_header(head, Header::Via, &[line]);
     }
 }
 
@@ -110,14 +112,14 @@ fn push_vias(head: &mut Vec<u8>, request: &Message, source: SocketAddr) {
 fn push_top_via(head: &mut Vec<u8>, line: &[u8], source: SocketAddr) {
     let top = elements(line).next().and_then(|top| std::str::from_utf8(top).ok()).unwrap_or_default();
     let Ok(via) = Via::parse(top) else {
-        return push_header(head, Header::Via.as_str(), line);
+        return push_header(head, Header::Via, &[line]);
     };
     let address = source.ip().to_canonical();
     let asked = via.rport().is_some();
     let same = via.host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical() == address);
     head.extend_from_slice(b"Via: ");
     for (index, part) in segments(top).enumerate() {
-        let name = part.split('=').next().map(trim_str).unwrap_or_default();
+        let name = trim_str(&part[..find(part, b'=').unwrap_or(part.len())]);
         // Only the receiver may say where a request came from, so what the sender claims is replaced.
         if index > 0 && name.eq_ignore_ascii_case("received") {
             continue;
@@ -133,11 +135,26 @@ fn push_top_via(head: &mut Vec<u8>, line: &[u8], source: SocketAddr) {
         }
     }
     if asked || !same {
-        let _ = write!(Text(head), ";received={address}");
+        head.extend_from_slice(b";received=");
+        push_address(head, address);
     }
     // The line was trimmed, so its first element begins it; what stands behind are the other elements.
     push_line_safe(head, line.get(top.len()..).unwrap_or_default());
     head.extend_from_slice(b"\r\n");
+}
+
+fn push_address(head: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    head.push(b'.');
+                }
+                push_number(head, octet.into());
+            }
+        }
+        IpAddr::V6(address) => _ = write!(Text(head), "{address}"),
+    }
 }
 
 /// Octets that text is formatted into; that cannot fail.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::error::UriError;
-use super::octets::{all, trim_str};
+use super::octets::{all, find, split_at, trim_str};
 use super::params::Params;
 
 /// The scheme of a URI.
@@ -60,7 +60,7 @@ impl<'a> Uri<'a> {
         if !all(uri, |o| (o > b' ') & (o != b'<') & (o != b'>') & (o != b'"') & (o != 0x7f)) {
             return Err(UriError::Character);
         }
-        let (scheme, rest) = uri.split_once(':').ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_at(uri, b':').ok_or(UriError::Scheme)?;
         let legal = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.');
         if !scheme.starts_with(|first: char| first.is_ascii_alphabetic()) || !scheme.bytes().all(legal) {
             return Err(UriError::Scheme);
@@ -106,7 +106,7 @@ impl<'a> Uri<'a> {
             Scheme::Sip | Scheme::Sips => self.user_unescaped()?,
             Scheme::Other(_) => return None,
         };
-        digits(user.split(';').next().unwrap_or_default())
+        digits(&user[..find(&user, b';').unwrap_or(user.len())])
     }
 
     /// A text that is equal for URIs that name the same public identity, and only for those.
@@ -118,16 +118,21 @@ impl<'a> Uri<'a> {
         if self.is_phone()
             && let Some(number) = self.number()
         {
-            return self.number_key(number);
+            return self.number_key(&number);
         }
         match self.scheme {
             Scheme::Sip | Scheme::Sips => {
-                let mut key = format!("{}:", self.scheme.as_str());
-                if let Some(user) = self.user_unescaped() {
+                let user = self.user_unescaped().unwrap_or_default();
+                let mut key = String::with_capacity("sips:@".len() + user.len() + self.host.len());
+                key.push_str(self.scheme.as_str());
+                key.push(':');
+                if self.user.is_some() {
                     key.push_str(&user);
                     key.push('@');
                 }
-                key.extend(self.host.chars().map(|letter| letter.to_ascii_lowercase()));
+                let host = key.len();
+                key.push_str(self.host);
+                key[host..].make_ascii_lowercase();
                 key
             }
             Scheme::Tel => format!("tel:{}", self.user.unwrap_or_default()),
@@ -135,8 +140,8 @@ impl<'a> Uri<'a> {
         }
     }
 
-    fn number_key(&self, number: String) -> String {
-        let mut key = format!("tel:{number}");
+    fn number_key(&self, number: &str) -> String {
+        let mut key = ["tel:", number].concat();
         if !number.starts_with('+') {
             let context = self.param("phone-context").unwrap_or(self.host).to_ascii_lowercase();
             // Writing to a String cannot fail.
@@ -147,7 +152,7 @@ impl<'a> Uri<'a> {
 
     /// The parameters that a telephone-subscriber carries inside the user part.
     fn user_params(&self) -> Params<'a> {
-        match (self.scheme, self.user.and_then(|user| user.split_once(';'))) {
+        match (self.scheme, self.user.and_then(|user| split_at(user, b';'))) {
             (Scheme::Sip | Scheme::Sips, Some((_, params))) => Params::new(params),
             _ => Params::default(),
         }
@@ -166,7 +171,7 @@ pub(super) fn host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
             (host, trim_str(behind))
         }
         None => {
-            let end = text.find(':').unwrap_or(text.len());
+            let end = find(text, b':').unwrap_or(text.len());
             let host = trim_str(&text[..end]);
             let legal = |o: u8| o.is_ascii_alphanumeric() | (o == b'-') | (o == b'.') | (o == b'_');
             if host.is_empty() || !all(host, legal) {
@@ -191,12 +196,12 @@ fn empty(scheme: Scheme<'_>) -> Uri<'_> {
 
 fn sip<'a>(scheme: Scheme<'a>, rest: &'a str) -> Result<Uri<'a>, UriError> {
     // Semicolons and question marks may stand in the user part, an '@' nowhere but behind it.
-    let (userinfo, rest) = match rest.split_once('@') {
-        Some((_, rest)) if rest.contains('@') => return Err(UriError::At),
+    let (userinfo, rest) = match split_at(rest, b'@') {
+        Some((_, rest)) if find(rest, b'@').is_some() => return Err(UriError::At),
         Some((userinfo, rest)) => (Some(userinfo), rest),
         None => (None, rest),
     };
-    let (user, password) = match userinfo.map(|userinfo| userinfo.split_once(':').ok_or(userinfo)) {
+    let (user, password) = match userinfo.map(|userinfo| split_at(userinfo, b':').ok_or(userinfo)) {
         Some(Ok((user, password))) => (Some(user), Some(password)),
         Some(Err(user)) => (Some(user), None),
         None => (None, None),
@@ -204,17 +209,17 @@ fn sip<'a>(scheme: Scheme<'a>, rest: &'a str) -> Result<Uri<'a>, UriError> {
     if user == Some("") {
         return Err(UriError::User);
     }
-    let (rest, headers) = match rest.split_once('?') {
+    let (rest, headers) = match split_at(rest, b'?') {
         Some((rest, headers)) => (rest, Some(headers)),
         None => (rest, None),
     };
-    let end = rest.find(';').unwrap_or(rest.len());
+    let end = find(rest, b';').unwrap_or(rest.len());
     let (host, port) = host_port(&rest[..end])?;
     Ok(Uri { scheme, user, password, host, port, params: Params::new(&rest[end..]), headers })
 }
 
 fn tel(rest: &str) -> Result<Uri<'_>, UriError> {
-    let end = rest.find(';').unwrap_or(rest.len());
+    let end = find(rest, b';').unwrap_or(rest.len());
     if end == 0 {
         return Err(UriError::User);
     }
@@ -223,6 +228,10 @@ fn tel(rest: &str) -> Result<Uri<'_>, UriError> {
 
 /// The number without visual separators (RFC 3966 §5.1.1); None if it is not written as a number.
 fn digits(number: &str) -> Option<String> {
+    let plain = number.strip_prefix('+').unwrap_or(number);
+    if !plain.is_empty() && all(plain, |octet| octet.is_ascii_digit()) {
+        return Some(number.to_owned());
+    }
     let mut digits = String::with_capacity(number.len());
     for (index, letter) in number.chars().enumerate() {
         match letter {
@@ -236,7 +245,7 @@ fn digits(number: &str) -> Option<String> {
 }
 
 fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
+    if find(text, b'%').is_none() {
         return Cow::Borrowed(text);
     }
     let octets = text.as_bytes();

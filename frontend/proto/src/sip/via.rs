@@ -1,7 +1,7 @@
 //! The Via header (RFC 3261 §20.42).
 
 use super::error::Problem;
-use super::octets::{is_token, trim_str};
+use super::octets::{find, is_token, split_at_blank, trim_str};
 use super::params::Params;
 use super::uri::host_port;
 
@@ -31,12 +31,11 @@ impl<'a> Via<'a> {
             Some(rest) => ("2.0", rest),
             None => sent_protocol(value).ok_or(Problem::Protocol)?,
         };
-        let end = rest.find([' ', '\t']).ok_or(Problem::Protocol)?;
-        let (transport, rest) = (&rest[..end], &rest[end..]);
+        let (transport, rest) = split_at_blank(rest).ok_or(Problem::Protocol)?;
         if transport.is_empty() || !transport.bytes().all(is_token) {
             return Err(Problem::Protocol);
         }
-        let end = rest.find(';').unwrap_or(rest.len());
+        let end = find(rest, b';').unwrap_or(rest.len());
         let (host, port) = host_port(trim_str(&rest[..end])).map_err(Problem::SentBy)?;
         Ok(Via { version, transport, host, port, params: Params::new(&rest[end..]) })
     }
