@@ -18,6 +18,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 /// Assumed where a REGISTER names no lifetime (RFC 3261 §10.2).
 const DEFAULT_EXPIRES: u32 = 3600;
+/// Identities of an implicit registration set that are remembered.
+const MAX_ASSOCIATED: usize = 16;
 
 /// Writes the backend has not taken yet: the newest per identity, so at most one for every registration.
 #[derive(Debug, Default)]
@@ -116,7 +118,9 @@ impl Engine {
             });
             let text = |name| message.header(name).map(str::to_owned);
             // What a document told holds until the next one, unless this REGISTER shows a capable contact itself.
-            let (known_capable, known_contact) = self.known_contact(&identity.aor).unzip();
+            let known = self.known_contact(&identity.aor);
+            let known_capable = known.as_ref().map(|known| known.smsip);
+            let (known_contact, known_imei) = known.map(|known| (known.uri, known.imei)).unzip();
             let capable = told.capable.filter(|_| told.capable == Some(true) || known_capable.is_none());
             let location = Location {
                 msisdn,
@@ -128,7 +132,7 @@ impl Engine {
                 s_cscf,
                 call_id,
                 cseq,
-                imei: told.imei,
+                imei: told.imei.or(known_imei.flatten()),
                 user_agent: told.user_agent,
                 access_network_info: text(Header::PAccessNetworkInfo),
                 visited_network: text(Header::PVisitedNetworkId).map(|id| id.trim_matches('"').to_owned()),
@@ -279,9 +283,12 @@ impl Told {
 
     fn associate(&mut self, message: &Message) {
         for value in message.values(Header::PAssociatedUri) {
-            let uri = value.trim().trim_start_matches('<').split('>').next().unwrap_or_default();
-            if self.associated.len() < 16 && Uri::parse(uri).is_ok() {
-                self.associated.push(uri.to_owned());
+            let uris = value.trim().trim_start_matches('<').split('>').next().unwrap_or_default();
+            // Kamailio 5.6 writes the whole list into one pair of angle brackets.
+            for uri in uris.split(", ").filter(|uri| Uri::parse(uri).is_ok()) {
+                if self.associated.len() < MAX_ASSOCIATED {
+                    self.associated.push(uri.to_owned());
+                }
             }
         }
     }

@@ -305,6 +305,22 @@ fn a_refresh_the_s_cscf_does_not_know_makes_a_new_dialog_at_once() {
     assert_eq!(sent[2].1.to().unwrap().tag(), None);
 }
 
+/// Kamailio's own configuration answers 500 for a dialog it does not know, as after its restart.
+#[test]
+fn a_refresh_that_fails_without_a_time_to_come_again_makes_a_new_dialog() {
+    for (retry_after, anew) in [(None, true), (Some((Header::RetryAfter, "60")), false)] {
+        let mut world = registered();
+        world.notify(&volte(0));
+        world.core.presence.script.push_back(answer(500, retry_after.as_slice()));
+        world.register(1, 3600, None);
+        world.run(secs(4));
+        let tags: Vec<bool> =
+            world.subscribes().iter().map(|(_, sent)| sent.to().unwrap().tag().is_some()).collect();
+        assert_eq!(tags, if anew { vec![false, true, false] } else { vec![false, true] });
+        assert_eq!(world.backend.locations.len(), 1);
+    }
+}
+
 #[test]
 fn silence_and_overload_are_tried_again_after_growing_pauses_and_then_no_more() {
     let mut world = World::with(1, on);
@@ -326,11 +342,88 @@ fn silence_and_overload_are_tried_again_after_growing_pauses_and_then_no_more() 
 #[test]
 fn a_subscription_without_a_notify_is_asked_again() {
     let mut world = registered();
-    world.run(secs(40));
+    world.run(secs(34));
     assert_eq!(world.subscribes().len(), 2);
     world.run(secs(600));
     assert_eq!(world.pods[0].metrics.subscriptions.get(), 0);
     assert_eq!(failures(&world, "no_notify", 0), 1);
+}
+
+/// Kamailio tells an application server of contacts that go, never of those that come.
+#[test]
+fn a_register_that_no_notify_follows_has_the_s_cscf_asked() {
+    let ott = [registration(IMPU, "active", &[contact("app", "active", "registered", false)])];
+    let mut world = registered();
+    world.notify(&document(0, "full", &ott));
+    world.register(1, 3600, None);
+    assert_eq!(world.notify(&document(1, "partial", &ott)), 200);
+    world.run(secs(60));
+    assert_eq!(world.subscribes().len(), 1, "a NOTIFY has come");
+
+    world.register(1, 3600, None);
+    world.run(secs(3));
+    let sent = world.subscribes();
+    assert_eq!((sent.len(), header(&sent[1].1, Header::CSeq)), (2, "2 SUBSCRIBE"));
+    world.notify(&volte(2));
+    assert_eq!(told(&world).last(), Some(&at(IMPU, "ue", true)));
+    world.run(secs(60));
+    assert_eq!(world.subscribes().len(), 2);
+}
+
+/// Kamailio 5.6 accepts a refresh and tells nothing after it.
+#[test]
+fn a_notifier_that_is_mute_after_a_refresh_is_asked_in_a_new_dialog() {
+    let mut world = registered();
+    world.notify(&volte(0));
+    world.register(1, 3600, None);
+    world.run(secs(9));
+    let dialogs = |world: &World| -> Vec<String> {
+        world.subscribes().iter().map(|(_, sent)| sent.call_id().unwrap().to_owned()).collect()
+    };
+    let first = dialogs(&world);
+    assert_eq!((first.len(), first[0] == first[1], first[1] == first[2]), (3, true, false));
+    assert!((secs(5)..secs(6)).contains(&pauses(&world)[1]), "{:?}", pauses(&world));
+    world.notify(&volte(0));
+    world.run(secs(60));
+    // It is known to be so: the next time no refresh is tried.
+    world.register(1, 3600, None);
+    world.run(secs(3));
+    let then = dialogs(&world);
+    assert_eq!((then.len(), then[2] == then[3]), (4, false));
+    assert_eq!(world.subscribes()[3].1.to().unwrap().tag(), None);
+    world.notify(&volte(0));
+    world.run(secs(600));
+    assert_eq!((world.subscribes().len(), world.pods[0].metrics.subscriptions.get()), (4, 1));
+}
+
+#[test]
+fn who_registers_again_after_the_end_is_subscribed_to_anew() {
+    let mut world = registered();
+    world.notify(&volte(0));
+    world.notify(&nobody(1));
+    assert!(world.backend.locations.is_empty());
+    world.register(1, 3600, None);
+    world.run(ms(500));
+    let sent = world.subscribes();
+    assert_eq!((sent.len(), sent[1].1.to().unwrap().tag()), (2, None));
+    assert_eq!(world.notify(&volte(0)), 200);
+    assert_eq!(told(&world).last(), Some(&at(IMPU, "ue", true)));
+}
+
+#[test]
+fn what_a_document_told_stays_when_a_register_tells_less() {
+    let mut world = registered();
+    let ue = contact("ue", "active", "registered", true);
+    let imei =
+        "<unknown-param name=\"+sip.instance\">\"&lt;urn:gsma:imei:35-209900-176148-0&gt;\"</unknown-param>";
+    let ue = ue.replace("</contact>", &format!("{imei}</contact>"));
+    world.notify(&document(0, "full", &[registration(IMPU, "active", &[ue])]));
+    let before = world.backend.locations[IMPU].clone();
+    assert_eq!(before.imei.as_deref(), Some("35-209900-176148-0"));
+    world.register(1, 3600, None);
+    world.run(secs(1));
+    let after = &world.backend.locations[IMPU];
+    assert_eq!((&after.imei, &after.contact, after.ims_capable), (&before.imei, &before.contact, true));
 }
 
 #[test]
@@ -388,6 +481,9 @@ fn what_follows_an_end_depends_on_its_reason() {
         ("terminated;reason=deactivated", Some(1..3)),
         ("terminated;reason=timeout", Some(1..3)),
         ("terminated;reason=probation;retry-after=60", Some(60..62)),
+        // Kamailio gives no reason.
+        ("terminated", Some(1..3)),
+        ("terminated;retry-after=60", Some(60..62)),
         ("terminated;reason=rejected", None),
         ("terminated;reason=noresource", None),
     ] {

@@ -28,6 +28,9 @@ pub(super) use subscribe::Sent;
 
 /// After so many failures in a row nothing is tried before the next REGISTER.
 const MAX_FAILURES: u32 = 5;
+/// The S-CSCF tells of a registration about when it sends the third-party REGISTER. If nothing was told by then it is
+/// asked: Kamailio tells an application server of contacts that go, not of those that come.
+const CONFIRM: Duration = Duration::from_secs(2);
 
 /// All subscriptions.
 #[derive(Debug, Default)]
@@ -58,8 +61,12 @@ struct Subscription {
     refresh: Option<Instant>,
     /// Min-Expires of a 423, in seconds.
     min_expires: u32,
-    /// A document that tells everything is due.
+    /// A document is due: what is known may be incomplete or out of date.
     awaiting: bool,
+    /// The SUBSCRIBE whose document is due was sent inside the dialog.
+    refreshed: bool,
+    /// A refresh was accepted and no document followed (Kamailio 5.6): only a new dialog brings one.
+    mute: bool,
     failures: u32,
     /// How often the S-CSCF ended it since it last stood to its refresh.
     remade: u32,
@@ -68,6 +75,15 @@ struct Subscription {
     told: FxHashMap<String, Told>,
     /// A REGISTER took the registration back though a contact seemed left: carried out unless a document contradicts.
     doubt: Option<LocationRemoval>,
+}
+
+/// The contact that speaks for an identity, as documents told it.
+#[derive(Debug)]
+pub(super) struct KnownContact {
+    /// It does SMS over IP.
+    pub(super) smsip: bool,
+    pub(super) uri: String,
+    pub(super) imei: Option<String>,
 }
 
 /// The dialog of a subscription (RFC 3261 §12, RFC 6665 §4.4.1).
@@ -118,8 +134,9 @@ impl Engine {
         let back = Target { transport: Some(request.flow.transport), addr: request.flow.remote };
         let own = self.own_uri(None);
         let told = Told::by_register(now.mono, &base);
-        if self.subscriptions.by_aor.get(&aor).is_some_and(|known| known.base.s_cscf != base.s_cscf) {
-            // Another S-CSCF: nothing the old one told counts any more.
+        let over = |known: &Subscription| known.base.s_cscf != base.s_cscf || !known.wanted;
+        if self.subscriptions.by_aor.get(&aor).is_some_and(over) {
+            // Another S-CSCF, or another registration: nothing that was told of the old one counts any more.
             self.subscriptions.withdraw_doubt(&aor);
             self.forget_subscription(&aor);
         }
@@ -131,6 +148,9 @@ impl Engine {
                 known.doubt = None;
                 if known.dialog.is_none() {
                     self.subscribe(now, &aor, Vec::new());
+                } else if known.request.is_none() {
+                    (known.awaiting, known.refreshed) = (true, false);
+                    self.set_subscription_timer(&aor, now.mono + CONFIRM);
                 }
             }
             None if full => self.count_subscription_failure("full", 0),
@@ -147,6 +167,8 @@ impl Engine {
                     refresh: None,
                     min_expires: 0,
                     awaiting: true,
+                    refreshed: false,
+                    mute: false,
                     failures: 0,
                     remade: 0,
                     contacts: Contacts::default(),
@@ -181,13 +203,14 @@ impl Engine {
         left
     }
 
-    /// What is known of the contacts of an identity besides its REGISTER: whether one does SMS over IP, and its URI.
-    pub(super) fn known_contact(&self, aor: &str) -> Option<(bool, String)> {
-        match self.subscriptions.by_aor.get(aor)?.contacts.standing(aor) {
-            Standing::Smsip(contact) => Some((true, contact.uri.clone())),
-            Standing::Other(contact) => Some((false, contact.uri.clone())),
-            Standing::Gone => None,
-        }
+    /// What is known of the contacts of an identity besides its REGISTER.
+    pub(super) fn known_contact(&self, aor: &str) -> Option<KnownContact> {
+        let (smsip, contact) = match self.subscriptions.by_aor.get(aor)?.contacts.standing(aor) {
+            Standing::Smsip(contact) => (true, contact),
+            Standing::Other(contact) => (false, contact),
+            Standing::Gone => return None,
+        };
+        Some(KnownContact { smsip, uri: contact.uri.clone(), imei: contact.imei.clone() })
     }
 
     /// A subscription's timer: it is refreshed, tried again, or let go.
@@ -200,10 +223,15 @@ impl Engine {
             return self.forget_subscription(aor);
         }
         if known.awaiting && known.refresh.is_some() {
-            // Timer N: accepted, but no NOTIFY has told everything (RFC 6665 §4.1.2.4).
+            // Accepted, or a REGISTER came, but no NOTIFY (RFC 6665 §4.1.2.4).
             known.failures += 1;
+            known.mute |= known.refreshed;
+            let mute = known.mute;
             if known.failures > MAX_FAILURES {
                 return self.subscription_off(aor, "no_notify", 0);
+            }
+            if mute {
+                self.subscriptions.drop_dialog(aor);
             }
         } else {
             known.remade = 0;

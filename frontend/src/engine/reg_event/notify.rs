@@ -89,15 +89,15 @@ impl Engine {
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return Applied::Old };
         let full = info.extent == Extent::Full;
         let applied = known.contacts.apply(now.mono, info);
-        if full && known.awaiting {
+        let Applied::Taken(touched) = &applied else { return applied };
+        self.judge(now, aor, touched);
+        let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return applied };
+        // One that tells of others only does not clear a doubt.
+        if known.awaiting && (full || known.doubt.is_none()) {
             (known.awaiting, known.failures) = (false, 0);
-            // Timer N need not run out.
             if let Some(refresh) = known.refresh {
                 self.set_subscription_timer(aor, refresh);
             }
-        }
-        if let Applied::Taken(touched) = &applied {
-            self.judge(now, aor, touched);
         }
         applied
     }
@@ -116,7 +116,9 @@ impl Engine {
         known.remade += 1;
         let wait = match state.reason.as_str() {
             "deactivated" | "timeout" => 0,
-            _ => state.retry_after.unwrap_or(PROBATION).min(LONGEST_WAIT),
+            "probation" | "giveup" => state.retry_after.unwrap_or(PROBATION).min(LONGEST_WAIT),
+            // Kamailio gives none.
+            _ => state.retry_after.unwrap_or(0).min(LONGEST_WAIT),
         };
         // At once, but not in a circle with an S-CSCF that keeps ending it.
         let pause = backoff(known.remade).max(Duration::from_secs(wait.into()));

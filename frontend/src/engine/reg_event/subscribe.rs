@@ -17,6 +17,8 @@ pub(super) const ACCEPT: &str = "application/reginfo+xml";
 const LATER: Duration = Duration::from_secs(1);
 /// Timer N, how long an accepted SUBSCRIBE waits for its NOTIFY (RFC 6665 §4.1.2.4).
 const TIMER_N: Duration = Duration::from_secs(32);
+/// As long waits one inside a dialog: the NOTIFY comes the way that earlier ones came.
+const REFRESH_NOTIFY: Duration = Duration::from_secs(5);
 /// The first pause after a failure; doubled for each that follows.
 const PAUSE: u32 = 10;
 /// The longest pause a Retry-After is obeyed for, in seconds.
@@ -115,7 +117,7 @@ impl Engine {
         };
         let min_expires = || message.header(Header::MinExpires).and_then(|text| text.trim().parse().ok());
         match message.status().unwrap_or_default() {
-            200..=299 => self.subscribed(now, &aor, message, asked),
+            200..=299 => self.subscribed(now, &aor, message, asked, refresh),
             423 if min_expires().is_some_and(|least: u32| least > asked) => {
                 known.min_expires = min_expires().unwrap_or(asked);
                 self.subscribe(now, &aor, Vec::new());
@@ -124,6 +126,12 @@ impl Engine {
                 self.count_subscription_failure("refused", 481);
                 self.subscriptions.drop_dialog(&aor);
                 self.subscription_lost(now, &aor);
+            }
+            // So answers Kamailio's own configuration for a dialog it does not know; overload says when to come again.
+            500 if refresh && message.retry_after().is_none() => {
+                self.count_subscription_failure("refused", 500);
+                self.subscriptions.drop_dialog(&aor);
+                self.subscribe_anew(now, &aor, 500);
             }
             status @ (408 | 500..=599) => {
                 if status == 408 {
@@ -138,18 +146,26 @@ impl Engine {
     /// The S-CSCF does not know the dialog any more: a new one at once, unless the registration is in doubt anyway.
     fn subscription_lost(&mut self, now: Now, aor: &Arc<str>) {
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
-        known.awaiting = true;
-        known.failures += 1;
         if known.doubt.is_some() || !known.wanted {
             self.forget_subscription(aor);
-        } else if known.failures > MAX_FAILURES {
-            self.subscription_off(aor, "refused", 481);
+        } else {
+            self.subscribe_anew(now, aor, 481);
+        }
+    }
+
+    /// A new dialog in the place of one that the S-CSCF refused with `status`.
+    fn subscribe_anew(&mut self, now: Now, aor: &Arc<str>, status: u16) {
+        let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
+        known.awaiting = true;
+        known.failures += 1;
+        if known.failures > MAX_FAILURES {
+            self.subscription_off(aor, "refused", status);
         } else {
             self.subscribe(now, aor, Vec::new());
         }
     }
 
-    fn subscribed(&mut self, now: Now, aor: &Arc<str>, message: &Message, asked: u32) {
+    fn subscribed(&mut self, now: Now, aor: &Arc<str>, message: &Message, asked: u32, refreshed: bool) {
         let granted = message.expires().unwrap_or(asked).min(asked);
         let refresh = now.mono + self.refresh_delay(granted);
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
@@ -167,9 +183,10 @@ impl Engine {
             dialog.learn_target(message);
         }
         known.refresh = Some(refresh);
+        known.refreshed = refreshed;
         let mut at = refresh;
         if known.awaiting {
-            at = at.min(now.mono + TIMER_N);
+            at = at.min(now.mono + if refreshed { REFRESH_NOTIFY } else { TIMER_N });
         } else {
             known.failures = 0;
         }
