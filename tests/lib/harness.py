@@ -103,8 +103,8 @@ class Case(unittest.TestCase):
 class Process:
     """A child that dies with this process, even if this one is killed."""
 
-    def __init__(self, name, command, log, *, must_live=True, death=signal.SIGKILL, polite=signal.SIGTERM, env=None, cwd=None):
-        self.name, self.log, self.must_live, self.polite = name, log, must_live, polite
+    def __init__(self, name, command, log, *, must_live=True, death=signal.SIGKILL, polite=signal.SIGTERM, patience=2, env=None, cwd=None):
+        self.name, self.log, self.must_live, self.polite, self.patience = name, log, must_live, polite, patience
         parent = os.getpid()
 
         def die_with_parent():
@@ -141,11 +141,11 @@ class Process:
         self.popen.wait()
 
     def stop(self):
-        """Ends it politely, then the hard way."""
+        """Ends it politely, then, after some seconds of patience, the hard way (which leaves its children behind)."""
         self.must_live = False
         if self.exit_code() is None:
             self.popen.send_signal(self.polite)
-            if self.wait(2) is None:
+            if self.wait(self.patience) is None:
                 self.kill()
 
     def output(self):

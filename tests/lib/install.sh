@@ -29,8 +29,8 @@ need() {
 # In this order, for npm itself may come from Debian.
 install_tools() { install_debian && install_oracles; }
 
-# SIPp plays the handsets, Kamailio the S-CSCF (and the other side of the bench), dnsmasq its DNS, tshark the second
-# reader.
+# SIPp plays the handsets, Kamailio the S-CSCF (with its IMS modules a whole one; and the other side of the bench), dnsmasq
+# its DNS, tshark the second reader.
 install_debian() {
     local -A provides=(
         [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [dnsmasq]=dnsmasq-base [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps
@@ -40,6 +40,10 @@ install_debian() {
         command -v "$command" >/dev/null || missing+=("${provides[$command]}")
     done
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    local module
+    for module in ims_registrar_scscf:kamailio-ims-modules presence:kamailio-presence-modules; do
+        compgen -G "/usr/lib/*/kamailio/modules/${module%:*}.so" >/dev/null || missing+=("${module#*:}")
+    done
     [[ ${#missing[@]} -eq 0 ]] && return 0
 
     local root=()
