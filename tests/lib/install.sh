@@ -11,8 +11,11 @@ declare -A PREPARED=()  # name -> yes or no, once that is known
 
 prepare() {
     local name=$1
+    set -m # in a group of its own, as a stage is, so that it ends with the run
     "install_$name" </dev/null >"$LOGS/install-$name.log" 2>&1 9>&- &
     PREPARING[$name]=$!
+    set +m
+    note_group "${PREPARING[$name]}"
 }
 
 need() {
@@ -44,19 +47,46 @@ install_debian() {
     for module in ims_registrar_scscf:kamailio-ims-modules presence:kamailio-presence-modules; do
         compgen -G "/usr/lib/*/kamailio/modules/${module%:*}.so" >/dev/null || missing+=("${module#*:}")
     done
-    [[ ${#missing[@]} -eq 0 ]] && return 0
+    install_packages "${missing[@]}"
+}
 
-    local root=()
+# What a node of Kubernetes needs; tests/cluster starts the daemons itself.
+install_cluster() {
+    local -A provides=(
+        [containerd]=containerd [runc]=runc [iptables]=iptables [conntrack]=conntrack [ethtool]=ethtool [socat]=socat
+        [ip]=iproute2 [openssl]=openssl [strip]=binutils [ps]=procps
+    )
+    local missing=() command
+    for command in "${!provides[@]}"; do
+        command -v "$command" >/dev/null || missing+=("${provides[$command]}")
+    done
+    [[ -x /usr/lib/cni/bridge ]] || missing+=(containernetworking-plugins)
+    install_packages "${missing[@]}"
+}
+
+# Kubernetes, etcd, helm and so on, from Go modules: long, so at the lowest priority beside stages that wait.
+install_cluster_programs() {
+    command -v go >/dev/null || { echo "Go 1.25 or later is needed to build the cluster's programs" && return 1; }
+    "$ROOT/tests/cluster/build"
+}
+
+install_packages() {
+    [[ $# -gt 0 ]] || return 0
+    local root=() lock
     [[ $EUID -eq 0 ]] || root=(sudo -n)
-    echo "installing ${missing[*]}"
+    exec {lock}>"$CACHE/packages.lock"
+    flock "$lock" # two at once would wait for each other's lists, and one would take away the other's policy
+    echo "installing $*"
     "${root[@]}" apt-get -q update || return 1
     if [[ ! -e $POLICY ]]; then
         printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | "${root[@]}" tee "$POLICY" >/dev/null
         "${root[@]}" chmod 755 "$POLICY"
     fi
     local rc=0
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" || rc=$?
+    # In a session of its own: a run that is interrupted must not leave packages half configured.
+    setsid -w "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" || rc=$?
     remove_policy
+    exec {lock}>&-
     return $rc
 }
 

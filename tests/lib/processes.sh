@@ -11,11 +11,14 @@ in_group() {
     "$@" </dev/null >"$log" 2>&1 9>&- & # 9 is the lock of the run: what outlives a run must not hold it
     group=$!
     set +m
-    echo "$(boot_id) $group $(start_time "$group")" >>"$GROUPS_FILE"
+    note_group "$group"
     wait "$group" || rc=$?
     end_group "$group"
     return $rc
 }
+
+# Writes a group down, by its leader, for end_stale_groups.
+note_group() { echo "$(boot_id) $1 $(start_time "$1")" >>"$GROUPS_FILE"; }
 
 # Ends the groups that a run which died left behind, and no others: same boot, and the leader either gone (its id
 # stays reserved while the group has members) or started at the very moment that was written down.
