@@ -33,10 +33,10 @@ need() {
 install_tools() { install_debian && install_oracles; }
 
 # SIPp plays the handsets, Kamailio the S-CSCF (with its IMS modules a whole one; and the other side of the bench), dnsmasq
-# its DNS, tshark the second reader.
+# its DNS, tshark the second reader; valgrind counts instructions.
 install_debian() {
     local -A provides=(
-        [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [dnsmasq]=dnsmasq-base [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps
+        [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [dnsmasq]=dnsmasq-base [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps [valgrind]=valgrind
     )
     local missing=() command
     for command in "${!provides[@]}"; do

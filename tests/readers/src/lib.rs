@@ -8,11 +8,13 @@
 
 mod differences;
 pub mod exceptions;
+pub mod inputs;
 pub mod kinds;
 mod ours;
 mod reading;
 mod rsip_reader;
 mod rsipstack_reader;
+pub mod works;
 
 pub use differences::{FIELDS, differences};
 pub use exceptions::{Exception, Wrong};
