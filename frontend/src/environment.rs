@@ -161,7 +161,7 @@ mod tests {
         let environment = Environment::gather(&config).await;
         let core = |key, host: &str, port| {
             let address: IpAddr = host.parse().unwrap();
-            let target = Target { transport: None, addr: SocketAddr::new(address, port) };
+            let target = Target::new(None, SocketAddr::new(address, port));
             let found = Ok(Found::numeric(host, target));
             CoreHost { key, host: host.to_owned(), found, addresses: Ok(vec![address]) }
         };

@@ -12,3 +12,4 @@ pub mod engine;
 pub mod environment;
 pub mod io;
 pub mod settings;
+pub mod tls;

@@ -24,6 +24,7 @@ const SHORTEST_KEY: usize = 16;
 /// A key longer than this was meant to be another file.
 const LONGEST_KEY: u64 = 4096;
 const DEFAULT_PORT: u16 = 5060;
+const TLS_PORT: u16 = 5061;
 
 /// Why the engine cannot be set up: config.yaml, or what it points to, is at fault. Never holds a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,7 @@ pub enum SettingsError {
 pub fn engine_settings(config: &Config, environment: &Environment) -> Result<Settings, SettingsError> {
     let advertised_host = advertised_host(config, environment)?;
     let ordinal = config.ordinal(&environment.host_name);
+    let listens = |transport| config.listen.iter().any(|listen| listen.transport == transport);
     Ok(Settings {
         location: config.location.clone(),
         ims_domain: config.ims_domain.clone(),
@@ -61,6 +63,11 @@ pub fn engine_settings(config: &Config, environment: &Environment) -> Result<Set
         ordinal,
         s_cscf_uri: config.s_cscf_sip_uri.clone(),
         sent_by: sent_by(config, environment, Transport::Udp)?,
+        sent_by_tls: listens(Transport::Tls)
+            .then(|| sent_by(config, environment, Transport::Tls))
+            .transpose()?,
+        speaks_tls: config.sip.tls.is_client(),
+        tls_only: !listens(Transport::Udp) && !listens(Transport::Tcp),
         advertised_host,
         trusted: trusted(config, environment),
         report_uri: report_uri(config, ordinal),
@@ -97,6 +104,7 @@ pub fn transaction_config(
         timers: transaction::Timers { t1: *t1, t2: *t2, t4: *t4 },
         sent_by_udp: sent_by(config, environment, Transport::Udp)?,
         sent_by_tcp: sent_by(config, environment, Transport::Tcp)?,
+        sent_by_tls: sent_by(config, environment, Transport::Tls)?,
         max_server: count(config.limits.server_transactions),
         max_client: count(config.limits.client_transactions),
         seed,
@@ -211,9 +219,16 @@ pub fn sent_by(
 ) -> Result<String, SettingsError> {
     let host = advertised_host(config, environment)?;
     let listening = listening(config, environment);
-    let listener = listening.iter().find(|listen| listen.transport == transport).or(listening.first());
-    let port = config.advertise.port.or(listener.map(|listen| listen.address.port()));
-    let port = port.unwrap_or(DEFAULT_PORT);
+    let own = listening.iter().find(|listen| listen.transport == transport);
+    // What comes over TLS must not be told to go where TLS is not spoken, nor the other way round.
+    let secure = |transport| transport == Transport::Tls;
+    let alike = || listening.iter().find(|listen| secure(listen.transport) == secure(transport));
+    let listener = own.or_else(alike).map(|listen| listen.address.port());
+    let (advertised, default_port) = match transport {
+        Transport::Tls => (config.advertise.tls_port, TLS_PORT),
+        Transport::Udp | Transport::Tcp => (config.advertise.port, DEFAULT_PORT),
+    };
+    let port = advertised.or(listener).unwrap_or(default_port);
     Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
 }
 

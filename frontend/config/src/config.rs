@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Purpose};
 use crate::network::Network;
-use crate::problem::{Finding, Problem, Problems};
+use crate::problem::{Finding, KeyPath, Position, Problem, Problems};
 use crate::sections::{Advertise, Limits, Mt, Polling, RegEvent, Sip, Timers};
 use crate::surroundings::{Admin, Dns, Endpoints, Log, Relay, Store, Tls};
 use crate::values::{ApiBaseUrl, Listen, ReportUri, Transport, digits};
-use crate::{keys, load, names};
+use crate::{keys, load, locate, names};
 
 /// The largest file that is read, in octets; a full one has about 4 000.
 const LARGEST: u64 = 1 << 20;
@@ -147,6 +147,12 @@ impl Config {
     /// Everything wrong with it.
     pub fn parse_for(text: &str, file: &str, purpose: Purpose) -> Result<Self, Problems> {
         load::parse(text, file, purpose)
+    }
+
+    /// Where a key such as `sip.tls.key_file` stands in a file: for mistakes that only show later. Where the key is not
+    /// there, the nearest section around it; `None` if the file cannot be read.
+    pub fn position(path: &Path, key: &str) -> Option<Position> {
+        locate::position(&read(path).ok()?, &KeyPath::from(key))
     }
 
     /// Checks a configuration that was built, not read: the same checks as a file's.

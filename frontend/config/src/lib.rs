@@ -51,6 +51,7 @@ mod network;
 mod problem;
 mod reload;
 mod sections;
+mod sip_tls;
 mod surroundings;
 mod values;
 
@@ -65,5 +66,6 @@ pub use sections::{
     Advertise, AssertedIdentity, DeliveredOn, Duplicates, Language, Limits, Mt, Polling, RegEvent,
     RequestUri, Sip, Timers,
 };
+pub use sip_tls::{SipTls, VerifyPeers};
 pub use surroundings::{Admin, Dns, Endpoints, Log, LogFormat, Numbering, Relay, Retry, Route, Store, Tls};
 pub use values::{AdvertiseAddress, ApiBaseUrl, Listen, ReportUri, Transport};

@@ -53,19 +53,20 @@ pub(crate) fn sip_or_tel_uri(uri: &str) -> Result<(), String> {
             }
             Ok(())
         }
+        _ if asks_for_tls(uri) => {
+            Err(format!("`{uri}` is reached over TLS only, by handsets too; write a sip: URI"))
+        }
         _ => sip_uri(uri),
     }
 }
 
-/// Checks a `sip:` URI: host, port and transport.
+/// Checks a `sip:` or `sips:` URI: host, port and transport.
 pub(crate) fn sip_uri(uri: &str) -> Result<(), String> {
     visible(uri)?;
     let wrong = |what: &str| Err(format!("`{uri}` {what}; write for example sip:192.0.2.1:5060"));
     let Some((scheme, rest)) = uri.split_once(':') else { return wrong("is not a SIP URI") };
-    if scheme.eq_ignore_ascii_case("sips") {
-        return wrong("asks for TLS towards the core, which this version does not speak");
-    }
-    if !scheme.eq_ignore_ascii_case("sip") {
+    let sips = scheme.eq_ignore_ascii_case("sips");
+    if !sips && !scheme.eq_ignore_ascii_case("sip") {
         return wrong("is not a SIP URI");
     }
     let (rest, headers) = rest.split_once('?').map_or((rest, None), |(rest, headers)| (rest, Some(headers)));
@@ -82,13 +83,21 @@ pub(crate) fn sip_uri(uri: &str) -> Result<(), String> {
     let mut parts = rest.split(';');
     host_port(parts.next().unwrap_or_default()).map_err(|reason| format!("`{uri}`: {reason}"))?;
     for parameter in parts {
-        if let Some(("transport", transport)) = parameter.split_once('=')
-            && !["udp", "tcp"].iter().any(|known| transport.eq_ignore_ascii_case(known))
-        {
-            return wrong("names a transport other than udp or tcp");
+        let Some(("transport", transport)) = parameter.split_once('=') else { continue };
+        if !["udp", "tcp", "tls"].iter().any(|known| transport.eq_ignore_ascii_case(known)) {
+            return wrong("names a transport other than udp, tcp or tls");
+        }
+        if sips && transport.eq_ignore_ascii_case("udp") {
+            return wrong("asks for TLS over UDP, which there is not");
         }
     }
     Ok(())
+}
+
+/// Whether a SIP URI is reached over TLS: by its scheme or its transport (RFC 3261 §26.2.2).
+pub(crate) fn asks_for_tls(uri: &str) -> bool {
+    let uri = uri.to_ascii_lowercase();
+    uri.starts_with("sips:") || uri.split(';').skip(1).any(|parameter| parameter == "transport=tls")
 }
 
 /// Checks an `http:` or `https:` URL to which paths will be appended.
@@ -232,13 +241,16 @@ mod tests {
             "sip:scscf.ims.example.org",
             "sip:smsc@[2001:db8::1]:5060;transport=tcp;lr",
             "SIP:a.b",
+            "sips:a.b",
+            "sip:a.b;transport=tls",
         ] {
             assert_eq!(sip_uri(uri), Ok(()), "{uri}");
         }
         for uri in [
             "",
             "127.0.0.2:5060",
-            "sips:a.b",
+            "sips:a.b;transport=udp",
+            "sip:a.b;transport=sctp",
             "tel:+44",
             "sip:",
             "sip:@a.b",
@@ -246,7 +258,6 @@ mod tests {
             "sip:a.b:0",
             "sip:a.b:70000",
             "sip:2001:db8::1",
-            "sip:a.b;transport=tls",
             "sip:a.b?x=y",
             "sip:a b",
             "sip:a\r\nX: y",

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::keys;
 use crate::problem::KeyPath;
-use crate::sections::Polling;
+use crate::sections::{Polling, Sip};
+use crate::sip_tls::SipTls;
 use crate::surroundings::{Log, Relay, Store, Tls};
 
 /// What differs between two configurations, as key paths.
@@ -27,7 +28,7 @@ impl Changes {
 impl Config {
     /// What differs between two configurations.
     ///
-    /// Live are the log level, peers, routes, relay, polled locations, TLS files (whose contents are read again besides)
+    /// Live are the log level, peers, routes, relay, polled locations, `sip.tls`, TLS files (whose contents are read again besides)
     /// and the generation, which names the file's state and does nothing.
     pub fn live_difference(old: &Self, new: &Self) -> Changes {
         let mut changes = Changes::default();
@@ -74,7 +75,6 @@ impl Config {
         note(restart, "listen", &old.listen, listen);
         note(restart, "advertise", &old.advertise, advertise);
         note(restart, "dns", &old.dns, dns);
-        note(restart, "sip", &old.sip, sip);
         note(restart, "reg_event", &old.reg_event, reg_event);
         note(restart, "mt", &old.mt, mt);
         note(restart, "timers", &old.timers, timers);
@@ -83,6 +83,7 @@ impl Config {
         note(restart, "endpoints", &old.endpoints, endpoints);
 
         // Sections of which a part is live: compared with that part set aside.
+        divided(&mut changes, "sip", &old.sip, sip, without_live_sip);
         divided(&mut changes, "polling", &old.polling, polling, without_live_polling);
         divided(&mut changes, "tls", &old.tls, tls, without_live_tls);
         divided(&mut changes, "store", &old.store, store, without_live_store);
@@ -133,7 +134,7 @@ impl Config {
             advertise,
             trusted_peers: None,
             dns,
-            sip,
+            sip: without_live_sip(&sip),
             reg_event,
             polling: without_live_polling(&polling),
             mt,
@@ -147,6 +148,10 @@ impl Config {
             log: without_live_log(&log),
         }
     }
+}
+
+fn without_live_sip(sip: &Sip) -> Sip {
+    Sip { tls: SipTls::default(), ..sip.clone() }
 }
 
 fn without_live_polling(polling: &Polling) -> Polling {
@@ -197,7 +202,7 @@ mod tests {
 
     #[test]
     fn each_change_is_live_or_needs_a_restart() {
-        let cases: [Case; 13] = [
+        let cases: [Case; 15] = [
             (|_| {}, &[], &[]),
             (|c| c.log.level = "debug".to_owned(), &["log.level"], &[]),
             (|c| c.log.format = crate::LogFormat::Json, &[], &["log.format"]),
@@ -218,6 +223,8 @@ mod tests {
                 &["store.lease"],
             ),
             (|c| c.sip.report_uri = Some(ReportUri::Pod), &[], &["sip.report_uri"]),
+            (|c| c.sip.tls.cert_file = Some("/c".into()), &["sip.tls.cert_file"], &[]),
+            (|c| c.timers.tls_handshake = Duration::from_secs(1), &[], &["timers.tls_handshake"]),
             (|c| (c.generation, c.ordinal) = (Some("g2".to_owned()), Some(1)), &["generation"], &["ordinal"]),
         ];
         for (change, live, restart) in cases {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sip_tls::SipTls;
 use crate::values::{AdvertiseAddress, ReportUri};
 
 /// `advertise`: what Via and Contact say about this frontend.
@@ -14,6 +15,8 @@ pub struct Advertise {
     pub address: Option<AdvertiseAddress>,
     /// Absent: the port of the listener.
     pub port: Option<u16>,
+    /// The same for TLS; absent: the port of the TLS listener.
+    pub tls_port: Option<u16>,
 }
 
 /// What a repeated submission of an accepted message is answered with.
@@ -36,11 +39,13 @@ pub struct Sip {
     pub duplicates: Duplicates,
     /// 500 or 503. A 503 makes an S-CSCF leave the whole address alone, that is every pod behind it.
     pub overload_status: u16,
+    /// SIP over TLS.
+    pub tls: SipTls,
 }
 
 impl Default for Sip {
     fn default() -> Self {
-        Self { report_uri: None, duplicates: Duplicates::Ack, overload_status: 500 }
+        Self { report_uri: None, duplicates: Duplicates::Ack, overload_status: 500, tls: SipTls::default() }
     }
 }
 
@@ -223,12 +228,15 @@ pub struct Timers {
     /// How long a connection to the backend may take to open, TLS included.
     #[serde(with = "crate::duration")]
     pub backend_connect: Duration,
-    /// How long a SIP connection over TCP may take to open.
+    /// How long a SIP connection over TCP may take to open; one over TLS has `tls_handshake` besides.
     #[serde(with = "crate::duration")]
     pub tcp_connect: Duration,
-    /// A SIP connection over TCP without traffic for this long is closed.
+    /// A SIP connection over TCP or TLS without traffic for this long is closed.
     #[serde(with = "crate::duration")]
     pub tcp_idle: Duration,
+    /// How long a TLS handshake may take, as server and as client; then the connection is closed.
+    #[serde(with = "crate::duration")]
+    pub tls_handshake: Duration,
 }
 
 impl Default for Timers {
@@ -248,6 +256,7 @@ impl Default for Timers {
             backend_connect: Duration::from_secs(2),
             tcp_connect: Duration::from_secs(3),
             tcp_idle: Duration::from_secs(600),
+            tls_handshake: Duration::from_secs(5),
         }
     }
 }
@@ -272,8 +281,10 @@ pub struct Limits {
     pub subscriptions: u32,
     /// Submissions and deliveries remembered for repeats; beyond: the oldest is forgotten.
     pub remembered: u32,
-    /// TCP connections; beyond: new ones are refused.
+    /// TCP connections, those over TLS and half-open ones included; beyond: new ones are refused.
     pub tcp_connections: u32,
+    /// Connections whose TLS handshake a peer has not finished; beyond: the oldest of them is closed.
+    pub tls_handshakes: u32,
     /// Requests to the backend under way; beyond: they wait within `timers.backend_timeout`.
     pub backend_requests: u32,
     /// Submissions taken each second; beyond: `sip.overload_status` with Retry-After. Absent: no limit.
@@ -292,6 +303,7 @@ impl Default for Limits {
             subscriptions: 200_000,
             remembered: 500_000,
             tcp_connections: 1_000,
+            tls_handshakes: 200,
             backend_requests: 256,
             submissions_per_second: None,
         }

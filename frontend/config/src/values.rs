@@ -47,19 +47,22 @@ pub enum Transport {
     Udp,
     /// TCP (RFC 3261 §18).
     Tcp,
+    /// TLS over TCP (RFC 3261 §26.2.1).
+    Tls,
 }
 
 impl Transport {
-    /// `udp` or `tcp`, as the file has it.
+    /// `udp`, `tcp` or `tls`, as the file has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
         }
     }
 }
 
-/// One SIP listener, written `udp:127.0.0.1:5060` or `tcp:[::]:5060`. Port 0 takes any free port.
+/// One SIP listener, written `udp:127.0.0.1:5060`, `tcp:[::]:5060` or `tls:[::]:5061`. Port 0 takes any free port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Listen {
@@ -73,12 +76,16 @@ impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a listener; write for example udp:0.0.0.0:5060 or tcp:[::]:5060");
+        let wrong = || {
+            format!(
+                "`{text}` is not a listener; write for example udp:0.0.0.0:5060, tcp:[::]:5060 or tls:[::]:5061"
+            )
+        };
         let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
         let transport = match transport {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
+            "tls" => Transport::Tls,
             _ => return Err(wrong()),
         };
         Ok(Self { transport, address: address.parse().map_err(|_| wrong())? })
@@ -253,7 +260,7 @@ mod tests {
                 assert_eq!(text.parse::<T>().map(|value| value.to_string()), Ok((*text).to_owned()));
             }
         }
-        same::<Listen>(&["udp:0.0.0.0:5060", "tcp:[::1]:0"]);
+        same::<Listen>(&["udp:0.0.0.0:5060", "tcp:[::1]:0", "tls:[::]:5061"]);
         same::<Network>(&["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"]);
         same::<AdvertiseAddress>(&[
             "192.0.2.1",
@@ -268,7 +275,7 @@ mod tests {
 
     #[test]
     fn wrong_texts_are_refused() {
-        for text in ["0.0.0.0:5060", "tls:0.0.0.0:5061", "udp:0.0.0.0", "udp:localhost:5060", "5060", ""] {
+        for text in ["0.0.0.0:5060", "wss:0.0.0.0:443", "udp:0.0.0.0", "udp:localhost:5060", "5060", ""] {
             assert!(text.parse::<Listen>().is_err(), "{text}");
         }
         for text in [

@@ -87,8 +87,8 @@ fn each_mistake_is_told_with_place_key_and_reason() {
             "c.yaml:1:28: listen[1]: invalid type: integer `5061`, expected a string",
         ),
         (
-            "listen: [tls:0.0.0.0:5061]",
-            "listen[0]: `tls:0.0.0.0:5061` is not a listener; write for example udp:0.0.0.0:5060",
+            "listen: [sctp:0.0.0.0:5060]",
+            "listen[0]: `sctp:0.0.0.0:5060` is not a listener; write for example udp:0.0.0.0:5060",
         ),
         ("listen: []", "listen: is empty: at least one listener"),
         (
@@ -96,6 +96,7 @@ fn each_mistake_is_told_with_place_key_and_reason() {
             "advertise.address: `` is not the name of an environment variable",
         ),
         ("advertise: {port: 0}", "advertise.port: 0 is not a port"),
+        ("advertise: {tls_port: 0}", "advertise.tls_port: 0 is not a port"),
         ("trusted_peers: [10.0.0.1/8]", "trusted_peers[0]: `10.0.0.1/8` has host bits set; write 10.0.0.0/8"),
         ("trusted_peers: []", "trusted_peers: is empty: every request would be refused"),
         (
@@ -108,6 +109,21 @@ fn each_mistake_is_told_with_place_key_and_reason() {
         ),
         ("dns: {timeout: 1m}", "dns.timeout: 1m is out of range: 100ms to 30s"),
         ("sip: {report_uri: pods}", "sip.report_uri: `pods` is not a SIP URI"),
+        (
+            "sip: {tls: {verify_peers: always}}",
+            "sip.tls.verify_peers: unknown variant `always`, expected one of `none`, `optional`, `required`",
+        ),
+        (
+            "sip: {tls: {ca_file: c, trusted_names: [\"*.example.org\"]}}",
+            "c.yaml:1:41: sip.tls.trusted_names[0]: `*.example.org` is not a host name",
+        ),
+        ("sip: {report_uri: \"sips:smsc@a.b\"}", "sip.report_uri: `sips:smsc@a.b` is reached over TLS only"),
+        ("timers: {tls_handshake: 1m}", "timers.tls_handshake: 1m is out of range: 100ms to 30s"),
+        ("limits: {tls_handshakes: 0}", "limits.tls_handshakes: 0 is out of range: 1 to 100000"),
+        (
+            "sip: {tls: {ca_file: c}}\ns_cscf_sip_uri: \"sips:a.b;transport=udp\"",
+            "asks for TLS over UDP, which there is not",
+        ),
         ("sip: {overload_status: 404}", "sip.overload_status: 404 is neither 500 nor 503"),
         ("reg_event: {expires: 5s}", "reg_event.expires: 5s is out of range: 1m to 7d"),
         (
@@ -142,6 +158,27 @@ fn each_mistake_is_told_with_place_key_and_reason() {
             "admin: {listen: \"127.0.0.1:5060\"}",
             "c.yaml:1:9: admin.listen: tcp port 5060 is taken by listen[1]",
         ),
+        (
+            "listen: [udp:0.0.0.0:5060, tls:0.0.0.0:5061]\nsip: {tls: {ca_file: a}}",
+            "c.yaml:1:28: listen[1]: needs sip.tls.cert_file and sip.tls.key_file: a TLS listener shows a certificate",
+        ),
+        (
+            "listen: [tls:0.0.0.0:5061]\nsip: {tls: {cert_file: c, key_file: k}}",
+            "c.yaml:1:10: listen[0]: needs sip.tls.ca_file, by which peers' certificates are verified",
+        ),
+        (
+            "listen: [tcp:0.0.0.0:5061, tls:0.0.0.0:5061]\nsip: {tls: {cert_file: c, key_file: k, ca_file: a}}",
+            "listen[1]: tls port 5061 is taken by listen[0]",
+        ),
+        ("sip: {tls: {cert_file: c}}", "c.yaml:1:13: sip.tls.cert_file: needs sip.tls.key_file beside it"),
+        ("sip: {tls: {key_file: k}}", "c.yaml:1:13: sip.tls.key_file: needs sip.tls.cert_file beside it"),
+        ("sip: {tls: {trusted_names: [a.b]}}", "sip.tls.trusted_names: needs sip.tls.ca_file"),
+        (
+            "sip: {tls: {ca_file: c, verify_peers: none, trusted_names: [a.b]}}",
+            "sip.tls.trusted_names: no peer is asked for its certificate: sip.tls.verify_peers is none",
+        ),
+        ("s_cscf_sip_uri: sip:a.b;transport=TLS", "c.yaml:1:1: s_cscf_sip_uri: needs sip.tls.ca_file"),
+        ("s_cscf_sip_uri: sips:a.b", "c.yaml:1:1: s_cscf_sip_uri: needs sip.tls.ca_file"),
         ("tls: {client_cert_file: c}", "tls.client_cert_file: needs tls.client_key_file beside it"),
         ("relay: {listen: \"0.0.0.0:7060\"}", "c.yaml:1:9: relay.listen: needs relay.key_files"),
         ("timers: {t1: 5s}", "timers.t1: 5s is longer than timers.t2 (4s)"),

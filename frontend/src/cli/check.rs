@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use smsc_backend::rest::RestBackend;
@@ -21,6 +22,7 @@ use crate::backend::rest_config;
 use crate::engine::Settings;
 use crate::environment::Environment;
 use crate::settings::{engine_settings, warnings};
+use crate::tls::{Tls, TlsError};
 use meaning::Section;
 
 /// Arguments of `check`.
@@ -29,7 +31,7 @@ pub struct CheckArgs {
     /// The configuration file, as `run` would read it
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Also ask the core (DNS, OPTIONS over UDP and TCP, the report URI) and the backend
+    /// Also ask the core (DNS, OPTIONS over UDP, TCP or TLS, the report URI) and the backend
     #[arg(long)]
     core: bool,
     /// Print JSON
@@ -70,6 +72,14 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     };
     block_on(async {
         let environment = Environment::gather_all(&config).await;
+        let tls = match Tls::load(&config) {
+            Ok(tls) => tls,
+            Err(TlsError { key, path, detail }) => {
+                let position = Config::position(&args.config, key);
+                let reason = format!("{}: {detail}", path.display());
+                return refuse(args, &[Problem { file, position, key: key.to_owned(), reason }]);
+            }
+        };
         let settings = match on_this_machine(&config, &environment) {
             Ok(settings) => settings,
             Err(reason) => {
@@ -78,11 +88,17 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
             }
         };
         let findings = match args.core {
-            true => core::ask(&config, &environment, &settings).await,
+            true => core::ask(&config, &environment, &settings, &tls).await,
             false => Vec::new(),
         };
-        let report =
-            Report { file, config: &config, environment: &environment, settings: &settings, findings };
+        let report = Report {
+            file,
+            config: &config,
+            environment: &environment,
+            settings: &settings,
+            tls: &tls,
+            findings,
+        };
         let mut out = io::stdout().lock();
         match args.json {
             true => writeln!(out, "{:#}", report.json())?,
@@ -136,19 +152,20 @@ struct Report<'a> {
     config: &'a Config,
     environment: &'a Environment,
     settings: &'a Settings,
+    tls: &'a Tls,
     findings: Vec<Finding>,
 }
 
 impl Report<'_> {
     fn json(&self) -> Value {
-        let Self { file, config, environment, settings, findings } = self;
+        let Self { file, config, environment, settings, tls, findings } = self;
         let hss = hss::Provisioning::of(config, settings);
         json!({
             "file": file,
             "ok": findings.iter().all(|finding| finding.verdict != Verdict::Failed),
             "problems": [],
-            "warnings": warnings(config),
-            "means": meaning::of(config, environment, settings),
+            "warnings": self.warnings(),
+            "means": meaning::of(config, environment, settings, tls),
             "config": config,
             "hss": {
                 "application_server": hss.server,
@@ -159,10 +176,16 @@ impl Report<'_> {
         })
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let mut all = warnings(self.config);
+        all.extend(self.tls.warning(Timestamp::now()));
+        all
+    }
+
     fn text(&self, core: bool) -> String {
-        let Self { file, config, environment, settings, findings } = self;
+        let Self { file, config, environment, settings, tls, findings } = self;
         let mut text = format!("{file} is right. It means:\n");
-        for Section { title, facts } in meaning::of(config, environment, settings) {
+        for Section { title, facts } in meaning::of(config, environment, settings, tls) {
             text.push_str(&format!("\n{title}\n"));
             let width = facts.iter().map(|fact| fact.name.len()).max().unwrap_or(0);
             for fact in &facts {
@@ -173,7 +196,7 @@ impl Report<'_> {
                 }
             }
         }
-        let warnings = warnings(config);
+        let warnings = self.warnings();
         if !warnings.is_empty() {
             text.push_str("\nWarnings\n");
             text.extend(warnings.iter().map(|warning| format!("  {warning}\n")));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future;
@@ -11,7 +12,6 @@ use smsc_proto::sip::transaction::Target;
 
 use crate::engine::{Found, NotFound, Question, Resolved, Server};
 
-const DEFAULT_PORT: u16 = 5060;
 /// NAPTR services followed, SRV records of one name, addresses of one host: more are left out.
 const SERVICES: usize = 4;
 const SERVERS: usize = 16;
@@ -55,30 +55,42 @@ pub(super) trait Records: Sync {
     fn addresses(&self, host: &str) -> impl Future<Output = Result<Answer<IpAddr>, String>> + Send;
 }
 
-/// The servers behind a SIP URI.
-pub(super) async fn locate(records: &impl Records, question: &Question) -> Resolved {
+/// The servers behind a SIP URI. `tls` says whether NAPTR records may lead to TLS where the URI does not ask for it.
+///
+/// What asks for TLS gets TLS or nothing: NAPTR `SIPS+D2T`, SRV `_sips._tcp`, port 5061 (RFC 3263 §4.1).
+pub(super) async fn locate(records: &impl Records, question: &Question, tls: bool) -> Resolved {
     let Question { host, port, transport } = question;
     if let Ok(ip) = host.parse::<IpAddr>() {
-        let addr = SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT));
-        return Ok(Found::numeric(host, Target { transport: *transport, addr }));
+        return Ok(Found::numeric(host, question.numeric(ip)));
     }
-    let mut search = Search { records, life: Duration::MAX, open: None };
+    let default_port = transport.unwrap_or(Transport::Udp).default_port();
+    let mut search = Search { records, name: host.as_str().into(), life: Duration::MAX, open: None };
     let mut ignored = Vec::new();
     let servers = match (port, transport) {
         (Some(port), transport) => search.host(host, *port, *transport).await,
-        (None, Some(transport)) => match search.services(vec![service(*transport, host)]).await {
-            Some(servers) => servers,
-            None => search.host(host, DEFAULT_PORT, Some(*transport)).await,
-        },
-        (None, None) => {
-            let (named, left_out) = search.naptr(host).await;
+        (None, Some(transport @ (Transport::Udp | Transport::Tcp))) => {
+            match search.services(vec![service(*transport, host)]).await {
+                Some(servers) => servers,
+                None => search.host(host, default_port, Some(*transport)).await,
+            }
+        }
+        (None, Some(Transport::Tls) | None) => {
+            let spoken: &[Transport] = match (transport, tls) {
+                (Some(_), _) => &[Transport::Tls],
+                (None, true) => &[Transport::Udp, Transport::Tcp, Transport::Tls],
+                (None, false) => &[Transport::Udp, Transport::Tcp],
+            };
+            let (named, left_out) = search.naptr(host, spoken).await;
             ignored = left_out;
-            let probes = vec![service(Transport::Udp, host), service(Transport::Tcp, host)];
+            // A sip URI is probed for _sip services, a sips URI for _sips (§4.1).
+            let probed: &[Transport] =
+                if transport.is_some() { spoken } else { &[Transport::Udp, Transport::Tcp] };
+            let probes = probed.iter().map(|transport| service(*transport, host)).collect();
             match search.services(named).await {
                 Some(servers) => servers,
                 None => match search.services(probes).await {
                     Some(servers) => servers,
-                    None => search.host(host, DEFAULT_PORT, None).await,
+                    None => search.host(host, default_port, *transport).await,
                 },
             }
         }
@@ -109,6 +121,7 @@ fn service(transport: Transport, host: &str) -> Service {
     let name = match transport {
         Transport::Udp => format!("_sip._udp.{host}"),
         Transport::Tcp => format!("_sip._tcp.{host}"),
+        Transport::Tls => format!("_sips._tcp.{host}"),
     };
     Service { name, transport }
 }
@@ -116,6 +129,8 @@ fn service(transport: Transport, host: &str) -> Service {
 /// A search, and what it has learned about how long its result holds.
 struct Search<'a, R> {
     records: &'a R,
+    /// The domain that was asked for: its certificate is the one wanted, whatever DNS leads to (RFC 5922 §4).
+    name: Arc<str>,
     /// The shortest life of any answer so far.
     life: Duration,
     /// A question that was not answered.
@@ -124,20 +139,24 @@ struct Search<'a, R> {
 
 impl<R: Records> Search<'_, R> {
     /// The services NAPTR records name, best first, and those that we do not speak (§4.1).
-    async fn naptr(&mut self, host: &str) -> (Vec<Service>, Vec<String>) {
+    async fn naptr(&mut self, host: &str, spoken: &[Transport]) -> (Vec<Service>, Vec<String>) {
         let mut records = self.note(self.records.naptr(host).await);
         records.sort_by_key(|naptr| (naptr.order, naptr.preference));
         let (mut services, mut ignored) = (Vec::new(), Vec::new());
         for Naptr { flags, service, regexp, replacement, .. } in records {
-            let transport = match service.to_ascii_uppercase().as_str() {
-                "SIP+D2U" => Transport::Udp,
-                "SIP+D2T" => Transport::Tcp,
-                other => {
-                    if other.starts_with("SIP") && ignored.len() < SERVICES {
-                        ignored.push(service);
-                    }
-                    continue;
+            let upper = service.to_ascii_uppercase();
+            let transport = match upper.as_str() {
+                "SIP+D2U" => Some(Transport::Udp),
+                "SIP+D2T" => Some(Transport::Tcp),
+                "SIPS+D2T" => Some(Transport::Tls),
+                _ => None,
+            };
+            let Some(transport) = transport.filter(|transport| spoken.contains(transport)) else {
+                let not_spoken = !matches!(transport, Some(Transport::Udp | Transport::Tcp));
+                if not_spoken && upper.starts_with("SIP") && ignored.len() < SERVICES {
+                    ignored.push(service);
                 }
+                continue;
             };
             // Another flag, or a regexp, is not what §4.1 describes.
             if flags.eq_ignore_ascii_case("s") && regexp.is_empty() && services.len() < SERVICES {
@@ -171,8 +190,9 @@ impl<R: Records> Search<'_, R> {
         for (addresses, answer) in hosts.values_mut().zip(answers) {
             *addresses = self.note(answer);
         }
+        let asked = self.name.clone();
         let servers = listed.into_iter().filter_map(|(rank, transport, srv)| {
-            let targets = targets(hosts.get(&srv.target)?, srv.port, Some(transport));
+            let targets = targets(hosts.get(&srv.target)?, srv.port, Some(transport), &asked);
             let name = srv.target.trim_end_matches('.').to_owned();
             (!targets.is_empty()).then_some(Server { name, rank, weight: srv.weight, targets })
         });
@@ -181,7 +201,8 @@ impl<R: Records> Search<'_, R> {
 
     /// The host itself.
     async fn host(&mut self, host: &str, port: u16, transport: Option<Transport>) -> Vec<Server> {
-        let targets = targets(&self.note(self.records.addresses(host).await), port, transport);
+        let addresses = self.note(self.records.addresses(host).await);
+        let targets = targets(&addresses, port, transport, &self.name);
         let server = Server { name: host.to_owned(), rank: 0, weight: 0, targets };
         if server.targets.is_empty() { Vec::new() } else { vec![server] }
     }
@@ -200,8 +221,13 @@ impl<R: Records> Search<'_, R> {
     }
 }
 
-fn targets(addresses: &[IpAddr], port: u16, transport: Option<Transport>) -> Vec<Target> {
-    let target = |ip: &IpAddr| Target { transport, addr: SocketAddr::new(ip.to_canonical(), port) };
+fn targets(addresses: &[IpAddr], port: u16, transport: Option<Transport>, name: &Arc<str>) -> Vec<Target> {
+    let name = (transport == Some(Transport::Tls)).then_some(name);
+    let target = |ip: &IpAddr| Target {
+        transport,
+        addr: SocketAddr::new(ip.to_canonical(), port),
+        name: name.cloned(),
+    };
     let mut targets: Vec<Target> = addresses.iter().take(ADDRESSES).map(target).collect();
     targets.dedup();
     targets

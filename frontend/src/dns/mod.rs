@@ -33,6 +33,7 @@ pub struct Dns {
     resolver: Result<TokioResolver, String>,
     timeout: Duration,
     families: Families,
+    tls: bool,
 }
 
 /// The address families requests can leave from.
@@ -64,7 +65,13 @@ impl Dns {
             resolver: resolver.map_err(|error| format!("no resolver: {error}")),
             timeout: *timeout,
             families: Families { v4: listens(true), v6: listens(false) },
+            tls: config.sip.tls.is_client(),
         }
+    }
+
+    /// Whether NAPTR records may lead to TLS where the URI does not ask for it.
+    pub fn set_tls(&mut self, tls: bool) {
+        self.tls = tls;
     }
 
     /// The servers behind a SIP URI (RFC 3263).
@@ -72,7 +79,7 @@ impl Dns {
     /// # Errors
     /// There are none, or DNS did not answer within five seconds.
     pub async fn locate(&self, question: &Question) -> Resolved {
-        tokio::time::timeout(LIMIT, locate(self, question)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(LIMIT, locate(self, question, self.tls)).await.unwrap_or_else(|_| {
             let why = format!("DNS did not answer within {} s", LIMIT.as_secs());
             Err(NotFound { why, life: NEGATIVE_LIFE, definite: false })
         })

@@ -75,6 +75,8 @@ fn zone() -> Zone {
             ("_sip._udp.probed", vec![srv(1, 0, 5065, "a.")]),
             ("_sip._tcp.probed", vec![srv(1, 0, 5066, "a.")]),
             ("_sip._udp.refused", vec![srv(0, 0, 0, ".")]),
+            ("_sips._tcp.ims.", vec![srv(0, 0, 5067, "b.")]),
+            ("_sips._tcp.probed", vec![srv(0, 0, 5068, "b.")]),
         ]),
         addresses: HashMap::from([
             ("a.", vec!["2001:db8::a", "192.0.2.1"]),
@@ -88,16 +90,17 @@ fn zone() -> Zone {
 }
 
 fn server(name: &str, rank: u32, weight: u16, transport: Option<Transport>, targets: &[&str]) -> Server {
-    let targets = targets.iter().map(|addr| Target { transport, addr: addr.parse().unwrap() }).collect();
+    let targets = targets.iter().map(|addr| Target::new(transport, addr.parse().unwrap())).collect();
     Server { name: name.to_owned(), rank, weight, targets }
 }
 
 async fn ask(zone: &Zone, host: &str, port: Option<u16>, transport: Option<Transport>) -> Resolved {
-    locate(zone, &Question { host: host.to_owned(), port, transport }).await
+    locate(zone, &Question { host: host.to_owned(), port, transport }, false).await
 }
 
 const UDP: Option<Transport> = Some(Transport::Udp);
 const TCP: Option<Transport> = Some(Transport::Tcp);
+const TLS: Option<Transport> = Some(Transport::Tls);
 
 #[tokio::test]
 async fn an_address_is_taken_as_it_is() {
@@ -106,7 +109,7 @@ async fn an_address_is_taken_as_it_is() {
         ("192.0.2.9", Some(5070), TCP, "192.0.2.9:5070"),
         ("2001:db8::9", None, UDP, "[2001:db8::9]:5060"),
     ] {
-        let target = Target { transport, addr: expected.parse().unwrap() };
+        let target = Target::new(transport, expected.parse().unwrap());
         assert_eq!(ask(&zone(), host, port, transport).await, Ok(Found::numeric(host, target)));
     }
 }
@@ -189,4 +192,37 @@ async fn an_unanswered_question_is_passed_over_and_asked_again_soon() {
     let zone = Zone { silent: &["_sip._tcp.probed"], ..self::zone() };
     let probed = ask(&zone, "probed", None, None).await.unwrap();
     assert_eq!((probed.servers.len(), probed.life), (1, UNSURE));
+}
+
+/// The same over TLS, for the holder of the name that was asked for.
+fn secured(asked: &str, server: Server) -> Server {
+    let named = |target| Target { name: Some(asked.into()), ..target };
+    Server { targets: server.targets.into_iter().map(named).collect(), ..server }
+}
+
+#[tokio::test]
+async fn what_asks_for_tls_gets_tls_or_nothing_and_the_name_asked_for_is_the_one_to_be_verified() {
+    let servers = async |host, port| ask(&zone(), host, port, TLS).await.unwrap().servers;
+    let b = |port: u16| server("b", 0, 0, TLS, &[&format!("192.0.2.2:{port}")]);
+    assert_eq!(servers("ims", None).await, [secured("ims", b(5067))], "NAPTR SIPS+D2T and no other");
+    assert_eq!(servers("probed", None).await, [secured("probed", b(5068))], "SRV _sips._tcp and no other");
+    let plain = |port: u16| {
+        let targets = [format!("192.0.2.4:{port}"), format!("192.0.2.5:{port}")];
+        [secured("plain", server("plain", 0, 0, TLS, &targets.each_ref().map(String::as_str)))]
+    };
+    assert_eq!(servers("plain", None).await, plain(5061));
+    assert_eq!(servers("plain", Some(5070)).await, plain(5070));
+    let address =
+        Target { name: Some("192.0.2.9".into()), ..Target::new(TLS, "192.0.2.9:5061".parse().unwrap()) };
+    assert_eq!(ask(&zone(), "192.0.2.9", None, TLS).await, Ok(Found::numeric("192.0.2.9", address)));
+}
+
+#[tokio::test]
+async fn where_tls_is_spoken_naptr_may_lead_to_it_in_the_order_the_domain_wants() {
+    let question = Question { host: "ims".to_owned(), port: None, transport: None };
+    let found = locate(&zone(), &question, true).await.unwrap();
+    let transports: Vec<_> =
+        found.servers.iter().map(|server| (server.rank >> 16, server.targets[0].transport)).collect();
+    assert_eq!(transports, [(0, TLS), (1, UDP), (1, UDP), (2, TCP)]);
+    assert_eq!((&found.servers[0].targets[0].name, found.ignored), (&Some("ims".into()), vec![]));
 }

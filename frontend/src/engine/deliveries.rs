@@ -137,6 +137,7 @@ impl Engine {
         };
         let branch = self.branch();
         let Some(request) = self.mt_request(now, key, rp_mr, &hop_uri) else { return };
+        let sent_to = target.clone();
         match self.sip.request(now.mono, target, request, &branch) {
             Ok(client) => {
                 let deadline = now.mono + self.settings.timers.tr1n;
@@ -144,7 +145,7 @@ impl Engine {
                 delivery.state = State::Sent;
                 delivery.rp_mr = rp_mr;
                 delivery.deadline = deadline;
-                delivery.target = Some(target);
+                delivery.target = Some(sent_to);
                 self.handsets.remember_sent(now.mono, key);
                 let Some(delivery) = self.handsets.delivery(key) else { return };
                 let id = DeliveryId { serial: delivery.serial, part: part_number(delivery.part) - 1 };
@@ -217,11 +218,12 @@ impl Engine {
         let Some(delivery) = self.handsets.delivery(key) else { return };
         delivery.state = State::Parked;
         let message = delivery.row.message.id.clone();
-        if let Some(target) = delivery.target {
-            delivery.tried.push(target);
+        if let Some(target) = delivery.target.take() {
+            let address = target.addr;
+            delivery.tried.push(target.clone());
             self.hop_failed(now, target);
             self.tell(Some(&message), "mt", || {
-                format!("nothing could be sent to {}; the next address is tried", target.addr)
+                format!("nothing could be sent to {address}; the next address is tried")
             });
         }
         self.handsets.give_back_reference(now.mono, key);

@@ -3,7 +3,7 @@
 //! A target to which something could definitely not be sent is put last for a while, and the sender tries the next
 //! (RFC 3263 §4.3). Nothing fails over once octets may have left us: a second copy needs an `unknown` first (design §4).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,6 @@ use smsc_proto::sip::{Transport, Uri};
 use super::servers::{Found, NotFound, Question, Resolved, pick};
 use super::{Engine, Now, Output, Random};
 
-const DEFAULT_PORT: u16 = 5060;
 /// An answer holds at least so long, and at most [`LONGEST`].
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -26,6 +25,9 @@ const STALE: Duration = Duration::from_secs(5);
 const PENALTY: Duration = Duration::from_secs(30);
 /// Names and failed targets remembered; beyond, those that ran out go, then all.
 const CAP: usize = 10_000;
+
+/// Why a URI that asks for TLS leads nowhere.
+const NO_TLS: &str = "it asks for TLS, and without sip.tls.ca_file no server could be verified";
 
 /// Names looked up, who waits for those under way, and targets that failed.
 #[derive(Debug, Default)]
@@ -75,9 +77,11 @@ impl Engine {
             Ok(question) => question,
             Err(why) => return Hop::Failed(why),
         };
+        if question.transport == Some(Transport::Tls) && !self.settings.speaks_tls {
+            return Hop::Failed(NO_TLS.to_owned());
+        }
         if let Ok(ip) = question.host.parse::<IpAddr>() {
-            let addr = SocketAddr::new(ip, question.port.unwrap_or(DEFAULT_PORT));
-            let target = Target { transport: question.transport, addr };
+            let target = question.numeric(ip);
             return if tried.contains(&target) { Hop::Exhausted } else { Hop::Known(target) };
         }
         if let Some(known) = self.hops.known.get(&question).filter(|known| known.until > now.mono) {
@@ -134,9 +138,9 @@ impl Hops {
     /// A target that was not tried; one that failed lately only if there is no other.
     fn choose(&self, random: &mut Random, now: Instant, found: &Found, tried: &[Target]) -> Hop {
         let failed = |target: &Target| self.failed.get(target).is_some_and(|until| *until > now);
-        let excluded = |target: Target| tried.contains(&target) || failed(&target);
+        let excluded = |target: &Target| tried.contains(target) || failed(target);
         pick(&found.servers, excluded, |bound| random.below(bound))
-            .or_else(|| pick(&found.servers, |target| tried.contains(&target), |bound| random.below(bound)))
+            .or_else(|| pick(&found.servers, |target| tried.contains(target), |bound| random.below(bound)))
             .map_or(Hop::Exhausted, Hop::Known)
     }
 }
@@ -153,17 +157,21 @@ fn make_room<K: std::hash::Hash + Eq, V>(map: &mut FxHashMap<K, V>, live: impl F
 /// What RFC 3263 goes by in a URI.
 ///
 /// # Errors
-/// It is no SIP URI, or asks for a transport that we do not speak: another in its place would not be what it asks for.
+/// It is no SIP URI, or asks for a transport that there is not: another in its place would not be what it asks for.
 pub fn question(uri: &str) -> Result<Question, String> {
     let parsed = Uri::parse(uri).map_err(|error| error.to_string())?;
-    if parsed.scheme == smsc_proto::sip::Scheme::Sips {
-        return Err("sips asks for TLS, which is not spoken towards the core".to_owned());
-    }
-    let transport = match parsed.param("transport").map(str::to_ascii_lowercase).as_deref() {
+    let named = match parsed.param("transport") {
         None => None,
-        Some("udp") => Some(Transport::Udp),
-        Some("tcp") => Some(Transport::Tcp),
-        Some(other) => return Err(format!("transport {other} is not spoken towards the core")),
+        Some(name) => match Transport::from_name(name) {
+            None => return Err(format!("transport {name} is not spoken towards the core")),
+            transport => transport,
+        },
+    };
+    // In a sips URI transport=tcp means TLS over TCP (RFC 3261 §26.2.2).
+    let transport = match (parsed.scheme == smsc_proto::sip::Scheme::Sips, named) {
+        (true, Some(Transport::Udp)) => return Err("there is no TLS over UDP".to_owned()),
+        (true, _) => Some(Transport::Tls),
+        (false, named) => named,
     };
     let host = parsed.host.trim_matches(['[', ']']).to_ascii_lowercase();
     Ok(Question { host, port: parsed.port, transport })

@@ -118,8 +118,17 @@ pub struct Metrics {
     pub backend_last_answer: Gauge<i64, std::sync::atomic::AtomicI64>,
     /// Unix time of the last SIP message from a trusted peer.
     pub peer_last_seen: Gauge<i64, std::sync::atomic::AtomicI64>,
+    /// Unix time at which our TLS certificate ends; absent without one.
+    pub certificate_not_after: Family<FileLabel, Gauge>,
     /// Configuration reloads refused.
     pub reloads_refused: Counter<u64, AtomicU64>,
+}
+
+/// A key that names a file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FileLabel {
+    /// The key.
+    pub key: &'static str,
 }
 
 /// An RP-Cause.
@@ -130,6 +139,17 @@ pub struct CauseLabel {
 }
 
 impl Metrics {
+    /// Shows when our TLS certificate ends, in Unix seconds.
+    pub fn certificate(&self, not_after: Option<i64>) {
+        match not_after {
+            Some(not_after) => {
+                let label = FileLabel { key: "sip.tls.cert_file" };
+                self.certificate_not_after.get_or_create(&label).set(not_after);
+            }
+            None => self.certificate_not_after.clear(),
+        }
+    }
+
     /// Registers everything under the `smsc_` names users alert on; names are API.
     pub fn register(&self, registry: &mut Registry) {
         let r = registry;
@@ -181,6 +201,11 @@ impl Metrics {
             "smsc_peer_last_seen_seconds",
             "Unix time of the last message from a trusted peer",
             self.peer_last_seen.clone(),
+        );
+        r.register(
+            "smsc_tls_certificate_not_after_seconds",
+            "Unix time at which the TLS certificate ends",
+            self.certificate_not_after.clone(),
         );
         r.register("smsc_config_reloads_refused", "Reloads refused", self.reloads_refused.clone());
     }

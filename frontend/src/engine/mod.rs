@@ -39,9 +39,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
-use smsc_proto::sip::Message;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smsc_proto::sip::transaction::{self, ClientId, Event, Flow, Transactions, Transmit, TransportFailure};
+use smsc_proto::sip::{Message, Transport};
 
 pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, Reply, Step};
 pub use compose::encoding;
@@ -86,6 +86,8 @@ pub struct Engine {
     started: Instant,
     draining: bool,
     instance: String,
+    /// Connections whose peers are trusted for their certificates.
+    authenticated: FxHashSet<u64>,
 }
 
 /// What an engine timer means when it fires.
@@ -180,6 +182,7 @@ impl Engine {
             started: now.mono,
             draining: false,
             instance,
+            authenticated: FxHashSet::default(),
             random,
             metrics,
             settings: Arc::new(settings),
@@ -193,7 +196,7 @@ impl Engine {
     pub fn handle_message(&mut self, now: Now, flow: Flow, octets: Bytes) {
         self.metrics.received.inc();
         match Message::parse(octets.clone()) {
-            Ok(message) if message.is_request() && !self.settings.trusted.contains(flow.remote) => {
+            Ok(message) if message.is_request() && !self.trusts(flow) => {
                 self.untrusted(flow, &message);
             }
             Ok(message) => self.sip.handle_message(now.mono, flow, message),
@@ -204,6 +207,15 @@ impl Engine {
             }
         }
         self.drain_events(now);
+    }
+
+    /// Says whether a connection's peer is trusted for its certificate, whatever its address; false when it is gone.
+    pub fn authenticate(&mut self, connection: u64, trusted: bool) {
+        if trusted {
+            self.authenticated.insert(connection);
+        } else {
+            self.authenticated.remove(&connection);
+        }
     }
 
     /// Counts input that was thrown away before it became a message.
@@ -345,9 +357,7 @@ impl Engine {
                     let unsent = self.clients.get(&id).is_some_and(|client| client.out == 0);
                     self.response(now, id, if unsent { Final::Unsent } else { Final::TransportError });
                 }
-                Event::Stray { flow, .. } if self.settings.trusted.contains(flow.remote) => {
-                    self.poll_all_soon(now)
-                }
+                Event::Stray { flow, .. } if self.trusts(flow) => self.poll_all_soon(now),
                 Event::Stray { .. } => self.drop_input("stray_response"),
             }
         }
@@ -360,6 +370,13 @@ impl Engine {
             Some(Purpose::Subscribe(sent)) => self.subscribe_answered(now, *sent, result),
             None => {}
         }
+    }
+
+    /// Whether requests that come this way are believed: for the certificate of the peer, else for its address.
+    fn trusts(&self, flow: Flow) -> bool {
+        let by_certificate =
+            flow.transport == Transport::Tls && self.authenticated.contains(&flow.connection);
+        by_certificate || self.settings.trusted.contains(flow.remote)
     }
 
     fn call(&mut self, call: Call, pending: Pending) -> CallId {

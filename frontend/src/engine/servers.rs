@@ -1,5 +1,6 @@
 //! The servers behind a name and which of them is next (RFC 3263 §4, RFC 2782). Pure: randomness is injected.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use smsc_proto::sip::Transport;
@@ -14,6 +15,19 @@ pub struct Question {
     pub port: Option<u16>,
     /// The transport, where the URI names one.
     pub transport: Option<Transport>,
+}
+
+impl Question {
+    /// The target where the host is an address, which needs no look-up.
+    #[must_use]
+    pub fn numeric(&self, ip: IpAddr) -> Target {
+        let default_port = self.transport.unwrap_or(Transport::Udp).default_port();
+        Target {
+            transport: self.transport,
+            addr: SocketAddr::new(ip, self.port.unwrap_or(default_port)),
+            name: (self.transport == Some(Transport::Tls)).then(|| self.host.as_str().into()),
+        }
+    }
 }
 
 /// One server: an SRV record's target, or the host itself.
@@ -68,10 +82,10 @@ impl Found {
 #[must_use]
 pub fn pick(
     servers: &[Server],
-    excluded: impl Fn(Target) -> bool,
+    excluded: impl Fn(&Target) -> bool,
     mut random: impl FnMut(u64) -> u64,
 ) -> Option<Target> {
-    let next = |server: &Server| server.targets.iter().copied().find(|target| !excluded(*target));
+    let next = |server: &Server| server.targets.iter().find(|target| !excluded(target)).cloned();
     let rank = servers.iter().filter(|server| next(server).is_some()).map(|server| server.rank).min()?;
     let eligible = || servers.iter().filter(|server| server.rank == rank && next(server).is_some());
     let sum: u64 = eligible().map(|server| u64::from(server.weight)).sum();
@@ -98,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn target(last: u8) -> Target {
-        Target { transport: Some(Transport::Udp), addr: ([192, 0, 2, last], 5060).into() }
+        Target::new(Some(Transport::Udp), ([192, 0, 2, last], 5060).into())
     }
 
     fn server(rank: u32, weight: u16, addresses: &[u8]) -> Server {
@@ -122,7 +136,7 @@ mod tests {
             (&[1, 2, 3, 4], 7, Some(9)),
             (&[1, 2, 3, 4, 9], 7, None),
         ] {
-            let excluded = |target: Target| excluded.iter().any(|last| target == self::target(*last));
+            let excluded = |target: &Target| excluded.iter().any(|last| *target == self::target(*last));
             let picked = pick(&pool, excluded, |bound| draw.min(bound - 1));
             assert_eq!(picked, expected.map(target), "draw {draw}");
         }
@@ -162,7 +176,7 @@ mod tests {
                 (state >> 33) % bound
             };
             let mut taken: Vec<Target> = Vec::new();
-            while let Some(next) = pick(&servers, |target| taken.contains(&target), &mut random) {
+            while let Some(next) = pick(&servers, |target| taken.contains(target), &mut random) {
                 taken.push(next);
             }
             let rank_of = |target: &Target| {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use smsc_proto::sip::Transport;
 use smsc_proto::sms::Address;
 use smsc_proto::sms::gsm7::Language;
 
@@ -23,6 +24,12 @@ pub struct Settings {
     pub s_cscf_uri: Option<String>,
     /// `host:port` written into Via.
     pub sent_by: String,
+    /// The same for TLS, where there is a listener for it.
+    pub sent_by_tls: Option<String>,
+    /// Whether requests can be sent over TLS.
+    pub speaks_tls: bool,
+    /// True if nothing but TLS is listened for.
+    pub tls_only: bool,
     /// The address shown to the backend and used behind the `@` of a Call-ID.
     pub advertised_host: String,
     /// Peers whose requests are believed.
@@ -61,6 +68,19 @@ pub struct Settings {
     pub caps: Caps,
     /// Life steps are reported as they happen (demo, console).
     pub narrate: bool,
+}
+
+impl Settings {
+    /// Our Contact for a peer reached over `transport`: where it can send requests of its own (RFC 3261 §8.1.1.8).
+    #[must_use]
+    pub fn contact(&self, transport: Option<Transport>) -> String {
+        match &self.sent_by_tls {
+            Some(sent_by) if self.tls_only || transport == Some(Transport::Tls) => {
+                format!("sip:{sent_by};transport=tls")
+            }
+            _ => format!("sip:{}", self.sent_by),
+        }
+    }
 }
 
 /// What `frontend_register` says besides the location.

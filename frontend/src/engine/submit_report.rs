@@ -54,7 +54,7 @@ impl Engine {
             in_reply_to: request.message.call_id().unwrap_or_default().to_owned(),
             rp_mr,
             s_cscf: self.subscribers.find(now.mono, &sender.identity).and_then(|s| s.s_cscf),
-            back: Target { transport: Some(request.flow.transport), addr: request.flow.remote },
+            back: Target::new(Some(request.flow.transport), request.flow.remote),
         }
     }
 
@@ -105,7 +105,7 @@ impl Engine {
     ) {
         let mut body = Vec::with_capacity(32);
         rpdu.encode(Direction::NetworkToMs, &mut body);
-        let target = self.report_hop(now, to, &[]).unwrap_or(to.back);
+        let target = self.report_hop(now, to, &[]).unwrap_or_else(|| to.back.clone());
         self.submit_report_to(now, Sent { to: to.clone(), body, confirms, target, tried: Vec::new() });
     }
 
@@ -114,7 +114,7 @@ impl Engine {
         let configured = self.settings.s_cscf_uri.clone();
         match configured.as_deref().map(|uri| self.next_hop(now, uri, tried)) {
             Some(Hop::Known(target)) => Some(target),
-            _ => Some(to.back).filter(|back| !tried.contains(back)),
+            _ => Some(&to.back).filter(|back| !tried.contains(back)).cloned(),
         }
     }
 
@@ -132,7 +132,7 @@ impl Engine {
             .header(Header::AcceptContact, "*;+g.3gpp.smsip;require;explicit")
             .body("application/vnd.3gpp.sms", body);
         let branch = self.branch();
-        match self.sip.request(now.mono, *target, request, &branch) {
+        match self.sip.request(now.mono, target.clone(), request, &branch) {
             Ok(client) => {
                 _ = self.clients.insert(client, Client::new(Purpose::SubmitReport(Box::new(sent))));
             }
@@ -163,8 +163,8 @@ impl Engine {
 
     /// Not one octet of it has left us: it goes to the next address (RFC 3263 §4.3).
     fn report_unsent(&mut self, now: Now, mut sent: Sent) {
-        self.hop_failed(now, sent.target);
-        sent.tried.push(sent.target);
+        self.hop_failed(now, sent.target.clone());
+        sent.tried.push(sent.target.clone());
         match self.report_hop(now, &sent.to, &sent.tried) {
             Some(target) => self.submit_report_to(now, Sent { target, ..sent }),
             None => {

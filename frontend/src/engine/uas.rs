@@ -78,7 +78,7 @@ impl Engine {
 
     /// Answers 400 to what is recognisably a request but cannot be read as one (RFC 3261 §16.3, RFC 4475 §3.1.2).
     pub(super) fn malformed(&mut self, flow: Flow, octets: &[u8]) {
-        if !self.settings.trusted.contains(flow.remote) {
+        if !self.trusts(flow) {
             return;
         }
         if let Some(message) = classify_malformed(octets) {

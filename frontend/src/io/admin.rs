@@ -15,6 +15,8 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::tls::Certificate;
+
 /// What `/status` shows; the operator reads `generation` and `polling`.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Status {
@@ -32,6 +34,9 @@ pub(super) struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) relay: Option<SocketAddr>,
     pub(super) trusted_peers: Vec<String>,
+    /// What TLS listeners show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) certificate: Option<Certificate>,
     /// Changes that wait for a restart.
     pub(super) restart_needed: Vec<String>,
     /// Why the newest configuration file was refused; the one before stays in force.

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use smsc_config::{Config, Listen, Transport};
+use smsc_proto::sip;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::admin::{self, Status};
@@ -17,13 +19,14 @@ use super::clock::{now, random_seed};
 use super::relay::{self, Peers};
 use super::reload::Reloader;
 use super::shell::{Input, Shell};
-use super::tcp::{self, Limits, Tcp};
+use super::streams::{self, Limits, Streams};
 use super::udp::Udp;
 use crate::backend::Opened;
 use crate::dns::Dns;
 use crate::engine::{Engine, Metrics, Settings, Step};
 use crate::environment::Environment;
 use crate::settings::{SettingsError, engine_settings, transaction_config};
+use crate::tls::{Certificate, Tls, TlsError};
 
 /// Inputs of other tasks that may wait for the loop; beyond, those tasks wait.
 const INPUTS: usize = 1024;
@@ -61,6 +64,9 @@ pub enum StartError {
     /// A value of the configuration cannot be used here.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A file of `sip.tls` cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The HTTP client for relay peers could not be made.
     #[error("relay client: {0}")]
     Relay(#[from] reqwest::Error),
@@ -83,28 +89,38 @@ impl Frontend {
         let (sender, inputs) = mpsc::channel(INPUTS);
         let udp = Udp::bind(&addresses(&config.listen, Transport::Udp))
             .map_err(|(address, source)| StartError::Bind { what: "listen", address, source })?;
-        let tcp = Tcp::new(
-            Limits {
-                connections: config.limits.tcp_connections as usize,
-                connect: config.timers.tcp_connect,
-                idle: config.timers.tcp_idle,
-            },
-            sender.clone(),
-        );
+        let tls = Arc::new(Tls::load(&config)?);
+        if let Some(warning) = tls.warning(Timestamp::now()) {
+            tracing::warn!("{warning}");
+        }
+        let limits = Limits {
+            connections: config.limits.tcp_connections as usize,
+            handshakes: config.limits.tls_handshakes as usize,
+            connect: config.timers.tcp_connect,
+            handshake: config.timers.tls_handshake,
+            idle: config.timers.tcp_idle,
+        };
+        let streams = Streams::new(limits, tls.clone(), sender.clone());
         let mut environment = Environment::gather(&config).await;
         let bound = |transport| move |address| Listen { transport, address };
         environment.listening = udp.addresses().into_iter().map(bound(Transport::Udp)).collect();
-        for (index, address) in addresses(&config.listen, Transport::Tcp).into_iter().enumerate() {
-            let fail = |source| StartError::Bind { what: "listen", address, source };
-            let listener = tcp::bind(address).map_err(fail)?;
-            environment.listening.push(bound(Transport::Tcp)(listener.local_addr().map_err(fail)?));
-            tcp.listen(listener, u16::try_from(index).unwrap_or(u16::MAX));
+        for (transport, spoken) in
+            [(Transport::Tcp, sip::Transport::Tcp), (Transport::Tls, sip::Transport::Tls)]
+        {
+            for (index, address) in addresses(&config.listen, transport).into_iter().enumerate() {
+                let fail = |source| StartError::Bind { what: "listen", address, source };
+                let listener = streams::bind(address).map_err(fail)?;
+                environment.listening.push(bound(transport)(listener.local_addr().map_err(fail)?));
+                streams.listen(listener, spoken, u16::try_from(index).unwrap_or(u16::MAX));
+            }
         }
 
         let mut settings = engine_settings(&config, &environment)?;
         settings.narrate = steps.is_some();
         let metrics = Arc::new(Metrics::default());
-        let (status, watched) = watch::channel(describe(&config, &settings, &environment.listening));
+        metrics.certificate(tls.own().map(|own| own.not_after.as_second()));
+        let (status, watched) =
+            watch::channel(describe(&config, &settings, &environment.listening, tls.own()));
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let admin = match config.admin.listen {
@@ -131,7 +147,7 @@ impl Frontend {
         let shell = Shell {
             engine,
             udp,
-            tcp,
+            streams,
             dns: Dns::new(&config),
             calls: Calls::new(opened.backend.clone(), config.limits.backend_requests as usize),
             peers: peers.clone(),
@@ -204,7 +220,12 @@ pub(super) fn watch_store(opened: &Opened, location: &str, sender: &mpsc::Sender
 }
 
 /// What `/status` shows of a configuration.
-pub(super) fn describe(config: &Config, settings: &Settings, listening: &[Listen]) -> Status {
+pub(super) fn describe(
+    config: &Config,
+    settings: &Settings,
+    listening: &[Listen],
+    certificate: Option<&Certificate>,
+) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION"),
         location: settings.location.clone(),
@@ -216,6 +237,7 @@ pub(super) fn describe(config: &Config, settings: &Settings, listening: &[Listen
         listening: listening.iter().map(ToString::to_string).collect(),
         relay: None,
         trusted_peers: settings.trusted.networks().collect(),
+        certificate: certificate.cloned(),
         restart_needed: Vec::new(),
         refused: None,
     }

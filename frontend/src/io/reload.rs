@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use smsc_config::{Config, Listen, Log, Polling, Purpose, Relay, Store};
+use jiff::Timestamp;
+use smsc_config::{Config, Listen, Log, Polling, Purpose, Relay, Sip, Store, Transport};
 use tokio::sync::{mpsc, watch};
 
 use super::admin::Status;
@@ -19,6 +20,7 @@ use crate::backend::{Opened, routes};
 use crate::engine::{Keys, Metrics};
 use crate::environment::Environment;
 use crate::settings::engine_settings;
+use crate::tls::Tls;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Names in `s_cscf_sip_uri` and `ims_domain` are looked up again for the default of `trusted_peers`.
@@ -74,6 +76,10 @@ impl Reloader {
             Environment { listening: self.listening.clone(), ..Environment::gather(&config).await };
         let mut settings = engine_settings(&config, &environment).map_err(|error| error.to_string())?;
         settings.narrate = self.narrate;
+        let tls = Arc::new(Tls::load(&config).map_err(|error| error.to_string())?);
+        if let Some(warning) = tls.warning(Timestamp::now()).filter(|_| changed) {
+            tracing::warn!("{warning}");
+        }
         if changed {
             if let Some(rest) = &self.opened.rest {
                 rest.reload().map_err(|error| error.to_string())?;
@@ -94,16 +100,18 @@ impl Reloader {
         self.peers = self.peers.with(config.relay.clone(), settings.keys.clone());
         self.keys.send_replace(settings.keys.clone());
         let restart = Config::live_difference(&config, &new).restart;
-        let described = describe(&config, &settings, &self.listening);
+        let described = describe(&config, &settings, &self.listening, tls.own());
+        self.metrics.certificate(tls.own().map(|own| own.not_after.as_second()));
         self.status.send_modify(|status| {
             status.generation = described.generation;
             status.polling = described.polling;
             status.trusted_peers = described.trusted_peers;
+            status.certificate = described.certificate;
             status.restart_needed = restart;
             status.refused = None;
         });
         self.config = config;
-        let apply = Input::Apply { settings: Box::new(settings), peers: self.peers.clone() };
+        let apply = Input::Apply { settings: Box::new(settings), peers: self.peers.clone(), tls };
         self.inputs.send(apply).await.map_err(|_| "the frontend has stopped".to_owned())
     }
 
@@ -117,6 +125,7 @@ impl Reloader {
     fn contents(&self) -> Vec<Vec<u8>> {
         let tls = &self.config.tls;
         let named = [&tls.ca_file, &tls.client_cert_file, &tls.client_key_file].into_iter().flatten();
+        let named = named.chain(self.config.sip.tls.files());
         let files = std::iter::once(&self.path).chain(named).chain(&self.config.relay.key_files);
         files.map(|file: &PathBuf| fs::read(Path::new(file)).unwrap_or_default()).collect()
     }
@@ -124,9 +133,14 @@ impl Reloader {
 
 /// The configuration in force with the live keys of a newer file.
 fn with_live_keys(old: &Config, new: &Config) -> Config {
+    // A listener stays until the restart, and with it its certificate.
+    let listens = old.listen.iter().any(|listen| listen.transport == Transport::Tls);
+    let keeps = listens && new.sip.tls.cert_file.is_none();
+    let sip_tls = if keeps { &old.sip.tls } else { &new.sip.tls };
     Config {
         generation: new.generation.clone(),
         trusted_peers: new.trusted_peers.clone(),
+        sip: Sip { tls: sip_tls.clone(), ..old.sip.clone() },
         relay: Relay { listen: old.relay.listen, ..new.relay.clone() },
         polling: Polling { locations: new.polling.locations.clone(), ..old.polling.clone() },
         store: Store { routes: new.store.routes.clone(), ..old.store.clone() },

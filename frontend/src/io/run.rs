@@ -27,7 +27,7 @@ impl RunError {
     pub const fn is_configuration(&self) -> bool {
         match self {
             Self::Backend(error) => error.is_configuration(),
-            Self::Start(StartError::Settings(_)) => true,
+            Self::Start(StartError::Settings(_) | StartError::Tls(_)) => true,
             Self::Start(StartError::Bind { .. } | StartError::Relay(_)) => false,
         }
     }

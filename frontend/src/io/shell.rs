@@ -16,12 +16,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::calls::Calls;
 use super::clock::now;
 use super::relay::Peers;
-use super::tcp::Tcp;
+use super::streams::Streams;
 use super::udp::Udp;
 use crate::dns::Dns;
 use crate::engine::{
     CallId, Engine, Output, Question, RelayVerdict, RelayedReport, Resolved, Settings, Step,
 };
+use crate::tls::{Identity, Tls};
 
 /// Other tasks' inputs taken before datagrams get their turn again.
 const BATCH: usize = 64;
@@ -29,15 +30,19 @@ const BATCH: usize = 64;
 /// What other tasks tell the loop.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// A TCP connection came in.
-    Accepted { stream: TcpStream, peer: SocketAddr, index: u16 },
-    /// A message came over TCP.
+    /// A connection came in, for TCP or TLS.
+    Accepted { stream: TcpStream, peer: SocketAddr, transport: Transport, index: u16 },
+    /// A TLS handshake is done; the peer is there if it has shown a certificate.
+    Secured { connection: u64, peer: Option<Box<Identity>> },
+    /// A verified peer offers its connection for requests to its listener at this port.
+    Offered { connection: u64, port: u16 },
+    /// A message came over a connection.
     Message { flow: Flow, octets: Bytes },
     /// Stream data was thrown away, and the connection with it.
     Dropped { reason: &'static str },
     /// Something could not be sent.
     Failed(TransportFailure),
-    /// A TCP connection is gone.
+    /// A connection is gone.
     Closed { connection: u64 },
     /// A name was looked up.
     Resolved { question: Question, answer: Resolved },
@@ -47,8 +52,8 @@ pub(super) enum Input {
     RelayAnswered { id: CallId, verdict: RelayVerdict },
     /// The embedded store has rows due for a location.
     Wake { location: String },
-    /// New settings and peers.
-    Apply { settings: Box<Settings>, peers: Peers },
+    /// New settings, peers and certificates.
+    Apply { settings: Box<Settings>, peers: Peers, tls: Arc<Tls> },
     /// Stop taking new work; leave when nothing is open.
     Drain { settle: Duration, limit: Duration },
 }
@@ -57,7 +62,7 @@ pub(super) enum Input {
 pub(super) struct Shell {
     pub(super) engine: Engine,
     pub(super) udp: Udp,
-    pub(super) tcp: Tcp,
+    pub(super) streams: Streams,
     pub(super) dns: Dns,
     pub(super) calls: Calls,
     pub(super) peers: Peers,
@@ -118,16 +123,22 @@ impl Shell {
     fn take(&mut self, input: Input) {
         let now = now();
         match input {
-            Input::Accepted { stream, peer, index } => {
-                if let Err(reason) = self.tcp.accepted(stream, peer, index) {
+            Input::Accepted { stream, peer, transport, index } => {
+                if let Err(reason) = self.streams.accepted(stream, peer, transport, index) {
                     self.engine.drop_input(reason);
                 }
             }
+            Input::Secured { connection, peer } => {
+                let trusted = self.streams.secured(connection, peer.map(|peer| *peer));
+                self.engine.authenticate(connection, trusted);
+            }
+            Input::Offered { connection, port } => self.streams.offered(connection, port),
             Input::Message { flow, octets } => self.engine.handle_message(now, flow, octets),
             Input::Dropped { reason } => self.engine.drop_input(reason),
             Input::Failed(failure) => self.engine.handle_transport_failure(now, failure),
             Input::Closed { connection } => {
-                if let Some(lost) = self.tcp.closed(connection) {
+                self.engine.authenticate(connection, false);
+                for lost in self.streams.closed(connection) {
                     self.engine.handle_transport_failure(now, lost);
                 }
             }
@@ -139,8 +150,12 @@ impl Shell {
             }
             Input::RelayAnswered { id, verdict } => self.engine.handle_relay_answer(now, id, verdict),
             Input::Wake { location } => self.engine.wake(now, &location),
-            Input::Apply { settings, peers } => {
+            Input::Apply { settings, peers, tls } => {
                 self.peers = peers;
+                self.dns.set_tls(settings.speaks_tls);
+                for (connection, trusted) in self.streams.apply(tls) {
+                    self.engine.authenticate(connection, trusted);
+                }
                 self.engine.apply(now, *settings);
             }
             Input::Drain { settle, limit } => {
@@ -185,11 +200,13 @@ impl Shell {
     }
 
     fn transmit(&mut self, transmit: Transmit) {
-        let failed = match transmit.to {
-            Destination::Flow(flow) if flow.transport == Transport::Tcp => self.tcp.reply(flow, transmit),
+        let failed = match transmit.to.clone() {
+            Destination::Flow(flow) if flow.transport.is_reliable() => self.streams.reply(flow, transmit),
             Destination::Flow(flow) => self.datagram(Some(flow.local), flow.remote, transmit),
-            Destination::Connect(Target { transport: Some(Transport::Tcp), addr }) => {
-                self.tcp.send(addr, transmit)
+            Destination::Connect(target @ Target { transport: Some(transport), .. })
+                if transport.is_reliable() =>
+            {
+                self.streams.send(transport, &target, transmit)
             }
             Destination::Connect(Target { addr, .. }) => self.datagram(None, addr, transmit),
         };

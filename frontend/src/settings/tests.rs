@@ -52,6 +52,9 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
         ordinal,
         s_cscf_uri,
         sent_by,
+        sent_by_tls,
+        speaks_tls,
+        tls_only,
         advertised_host,
         trusted,
         report_uri,
@@ -92,6 +95,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
     assert_eq!(polled, ["smsc01.mnc001.mcc001.3gppnetwork.org"]);
     assert_eq!((reg_event, languages), (None, Vec::new()));
     assert_eq!((backend_leases, relay, narrate), (false, false, false));
+    assert_eq!((sent_by_tls, speaks_tls, tls_only), (None, false, false));
     assert_eq!(
         serde_json::to_value(&register.configuration).unwrap(),
         serde_json::json!({
@@ -132,6 +136,29 @@ fn the_advertised_address_comes_from_where_the_file_says() {
     ] {
         assert_eq!(sent_by(&config(more), environment, Transport::Udp).as_deref(), Ok(expected), "{more}");
     }
+}
+
+#[test]
+fn a_peer_over_tls_is_told_the_tls_listener_and_no_other() {
+    const FILES: &str = "sip: {tls: {cert_file: c, key_file: k, ca_file: a}}";
+    let contact = |more: &str, transport| {
+        let config = config(&format!("{more}\n{FILES}"));
+        engine_settings(&config, &environment()).unwrap().contact(transport)
+    };
+    let tls = Some(smsc_proto::sip::Transport::Tls);
+    let both = "listen: ['udp:0.0.0.0:5070', 'tls:0.0.0.0:5071']";
+    assert_eq!(contact(both, None), "sip:192.0.2.9:5070");
+    assert_eq!(contact(both, tls), "sip:192.0.2.9:5071;transport=tls");
+    let only = "listen: ['tls:0.0.0.0:5071']";
+    assert_eq!(contact(only, None), "sip:192.0.2.9:5071;transport=tls");
+    let advertised = format!("{both}\nadvertise: {{address: smsc.example.org, port: 5080, tls_port: 5081}}");
+    assert_eq!(contact(&advertised, None), "sip:smsc.example.org:5080");
+    assert_eq!(contact(&advertised, tls), "sip:smsc.example.org:5081;transport=tls");
+    assert_eq!(contact("", tls), "sip:192.0.2.9:5060", "nobody can reach us over TLS");
+
+    let transactions =
+        transaction_config(&config(&format!("{both}\n{FILES}")), &environment(), [1, 2]).unwrap();
+    assert_eq!(transactions.sent_by_tls, "192.0.2.9:5071");
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl Core {
     fn send(&mut self, now: Instant, pod: usize, call_id: String, request: Request, retries: u32) {
         self.sequence += 1;
         let branch = format!("core{}", self.sequence);
-        let target = Target { transport: Some(self.transport), addr: address_of(pod) };
+        let target = Target::new(Some(self.transport), address_of(pod));
         self.sent.insert(call_id.clone(), request.clone());
         let id = self.sip.request(now, target, request, &branch).expect("the core has room");
         self.purposes.insert(id, Purpose { call_id, pod, retries });

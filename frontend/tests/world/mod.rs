@@ -292,7 +292,7 @@ impl World {
             Event::Resolved { pod, life, question } => {
                 let answer: Resolved = match self.dns.get(&question.host) {
                     Some(addr) => {
-                        let target = Target { transport: question.transport, addr: *addr };
+                        let target = Target::new(question.transport, *addr);
                         Ok(Found { life: secs(30), ..Found::numeric(&question.host, target) })
                     }
                     None => {
@@ -408,7 +408,7 @@ impl World {
 }
 
 fn way(transmit: &Transmit) -> (Transport, SocketAddr) {
-    match transmit.to {
+    match &transmit.to {
         Destination::Flow(flow) => (flow.transport, flow.remote),
         Destination::Connect(target) => (target.transport.unwrap_or(Transport::Udp), target.addr),
     }

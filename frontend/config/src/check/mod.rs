@@ -1,6 +1,7 @@
 //! What the types alone do not ensure: ranges, names, URIs, and keys that must fit together. Pure.
 
 mod relations;
+mod sip_tls;
 mod surroundings;
 
 use std::fmt::Display;
@@ -103,9 +104,13 @@ fn sip(config: &Config, findings: &mut Findings) {
     if config.listen.is_empty() {
         findings.add("listen", "is empty: at least one listener such as udp:0.0.0.0:5060 is needed");
     }
-    if config.advertise.port == Some(0) {
-        findings.add("advertise.port", "0 is not a port (1 to 65535)");
+    let advertise = &config.advertise;
+    for (key, port) in [("advertise.port", advertise.port), ("advertise.tls_port", advertise.tls_port)] {
+        if port == Some(0) {
+            findings.add(key, "0 is not a port (1 to 65535)");
+        }
     }
+    sip_tls::values(&config.sip.tls, findings);
     if config.trusted_peers.as_ref().is_some_and(Vec::is_empty) {
         findings.add(
             "trusted_peers",
@@ -156,6 +161,7 @@ fn timers(config: &Config, findings: &mut Findings) {
         ("backend_connect", timers.backend_connect, millis(100), seconds(30)),
         ("tcp_connect", timers.tcp_connect, millis(100), seconds(30)),
         ("tcp_idle", timers.tcp_idle, seconds(10), seconds(86_400)),
+        ("tls_handshake", timers.tls_handshake, millis(100), seconds(30)),
     ] {
         findings.duration(KeyPath::from("timers").key(key), value, least..=most);
     }
@@ -173,6 +179,7 @@ fn limits(config: &Config, findings: &mut Findings) {
         ("subscriptions", limits.subscriptions, 10_000_000),
         ("remembered", limits.remembered, 10_000_000),
         ("tcp_connections", limits.tcp_connections, 1_000_000),
+        ("tls_handshakes", limits.tls_handshakes, 100_000),
         ("backend_requests", limits.backend_requests, 100_000),
         ("submissions_per_second", limits.submissions_per_second.unwrap_or(1), 10_000_000),
     ] {

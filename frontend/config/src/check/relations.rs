@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::{Findings, Purpose};
+use super::{Findings, Purpose, sip_tls};
 use crate::config::Config;
 use crate::duration::format_duration;
 use crate::problem::{Finding, KeyPath};
@@ -13,6 +13,7 @@ use crate::values::{ApiBaseUrl, Transport};
 pub(crate) fn relations(config: &Config, purpose: Purpose) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     ports(config, &mut findings);
+    sip_tls::relations(config, &mut findings);
     let tls = &config.tls;
     match (&tls.client_cert_file, &tls.client_key_file) {
         (Some(_), None) => findings.add("tls.client_cert_file", "needs tls.client_key_file beside it"),

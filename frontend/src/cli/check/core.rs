@@ -17,6 +17,7 @@ use super::{Finding, Verdict};
 use crate::backend::{rest_config, store_config};
 use crate::engine::{Found, ReportUri, Server, Settings};
 use crate::environment::{CoreHost, Environment};
+use crate::tls::Tls;
 
 /// Servers asked, best first.
 const ASKED: usize = 8;
@@ -26,7 +27,12 @@ const SMS: &str = "application/vnd.3gpp.sms";
 const NO_MESSAGE: &str = "smsc-frontend-check";
 
 /// Asks them all.
-pub(super) async fn ask(config: &Config, environment: &Environment, settings: &Settings) -> Vec<Finding> {
+pub(super) async fn ask(
+    config: &Config,
+    environment: &Environment,
+    settings: &Settings,
+    tls: &Tls,
+) -> Vec<Finding> {
     let mut findings: Vec<Finding> = environment.core.iter().map(|host| dns(host, config)).collect();
     let hops = next_hops(environment);
     match hops.first() {
@@ -37,7 +43,9 @@ pub(super) async fn ask(config: &Config, environment: &Environment, settings: &S
                 ReportUri::Message(host) => format!("sip:smsc@{host}"),
             };
             let from = if report_uri.starts_with("sip:") { &report_uri } else { &uri };
-            let question = |uri, hop: &Target| Question { uri, from, to: hop.addr, t1: config.timers.t1 };
+            let t1 = config.timers.t1;
+            let question =
+                |uri, hop: &Target| Question { uri, from, to: hop.addr, name: hop.name.clone(), t1, tls };
             for hop in &hops {
                 for transport in transports(hop) {
                     let answer = options(&question(&uri, hop), *transport).await;
@@ -95,13 +103,14 @@ fn next_hops(environment: &Environment) -> Vec<Target> {
     let found = environment.core.first().and_then(|host| host.found.as_ref().ok());
     let mut servers: Vec<&Server> = found.iter().flat_map(|found| &found.servers).collect();
     servers.sort_by_key(|server| server.rank);
-    servers.into_iter().flat_map(|server| server.targets.iter().copied()).take(ASKED).collect()
+    servers.into_iter().flat_map(|server| server.targets.iter().cloned()).take(ASKED).collect()
 }
 
 fn transports(hop: &Target) -> &'static [Transport] {
     match hop.transport {
         Some(Transport::Udp) => &[Transport::Udp],
         Some(Transport::Tcp) => &[Transport::Tcp],
+        Some(Transport::Tls) => &[Transport::Tls],
         None => &[Transport::Udp, Transport::Tcp],
     }
 }

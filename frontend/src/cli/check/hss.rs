@@ -15,7 +15,11 @@ pub(super) struct Provisioning {
 
 impl Provisioning {
     pub(super) fn of(config: &Config, settings: &Settings) -> Self {
-        let port = settings.sent_by.rsplit_once(':').map_or("5060", |(_, port)| port);
+        let (sent_by, parameter) = match &settings.sent_by_tls {
+            Some(sent_by) if settings.tls_only => (sent_by, ";transport=tls"),
+            _ => (&settings.sent_by, ""),
+        };
+        let port = sent_by.rsplit_once(':').map_or("5060", |(_, port)| port);
         let (psi, wildcard) = match &settings.report_uri {
             ReportUri::Fixed(uri) => (uri.clone(), false),
             ReportUri::Pod(uri) => match uri.rsplit_once('@') {
@@ -24,7 +28,7 @@ impl Provisioning {
             },
             ReportUri::Message(host) => (format!("sip:!.*!@{host}"), true),
         };
-        Self { server: format!("sip:{}:{port}", config.location), psi, wildcard }
+        Self { server: format!("sip:{}:{port}{parameter}", config.location), psi, wildcard }
     }
 
     /// The criteria of the service profile, as the Sh and Cx interfaces write them.

@@ -1,5 +1,7 @@
 //! What the keys come to on this machine, defaults included.
 
+mod tls;
+
 use serde::{Serialize, Serializer};
 use smsc_config::{ApiBaseUrl, Config, DeliveredOn, Duplicates, RequestUri, Transport, format_duration};
 use smsc_proto::sms::Address;
@@ -7,6 +9,7 @@ use smsc_proto::sms::Address;
 use crate::engine::{ReportUri, Settings};
 use crate::environment::{CoreHost, Environment};
 use crate::settings::sent_by;
+use crate::tls::Tls;
 
 /// Facts that belong together.
 #[derive(Debug, Serialize)]
@@ -28,13 +31,18 @@ fn as_map<S: Serializer>(facts: &[Fact], serializer: S) -> Result<S::Ok, S::Erro
 }
 
 /// Everything worth reading before `run`.
-pub(super) fn of(config: &Config, environment: &Environment, settings: &Settings) -> Vec<Section> {
-    vec![
+pub(super) fn of(config: &Config, environment: &Environment, settings: &Settings, tls: &Tls) -> Vec<Section> {
+    let mut sections = vec![
         Section { title: "Identity", facts: identity(config, environment, settings) },
         Section { title: "SIP", facts: sip(config, environment, settings) },
         Section { title: "Messages", facts: messages(config, settings) },
         Section { title: "Backend", facts: backend(config) },
-    ]
+    ];
+    let over_tls = self::tls::facts(config, tls);
+    if !over_tls.is_empty() {
+        sections.insert(2, Section { title: "SIP over TLS", facts: over_tls });
+    }
+    sections
 }
 
 fn identity(config: &Config, environment: &Environment, settings: &Settings) -> Vec<Fact> {
@@ -58,10 +66,11 @@ fn identity(config: &Config, environment: &Environment, settings: &Settings) -> 
 fn sip(config: &Config, environment: &Environment, settings: &Settings) -> Vec<Fact> {
     let listen = config.listen.iter().map(ToString::to_string).collect();
     let via = |transport| sent_by(config, environment, transport).ok();
-    let via = match (via(Transport::Udp), via(Transport::Tcp)) {
+    let mut via = match (via(Transport::Udp), via(Transport::Tcp)) {
         (Some(udp), Some(tcp)) if udp != tcp => vec![format!("{udp} over UDP"), format!("{tcp} over TCP")],
-        (udp, tcp) => udp.or(tcp).into_iter().collect(),
+        (udp, tcp) => udp.or(tcp).into_iter().filter(|_| !settings.tls_only).collect(),
     };
+    via.extend(settings.sent_by_tls.iter().map(|tls| format!("{tls} over TLS")));
     let next_hop = config.s_cscf_sip_uri.clone().unwrap_or_else(|| {
         format!("the S-CSCF of the subscriber's location, else what DNS names for {}", config.ims_domain)
     });

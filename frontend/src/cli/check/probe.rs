@@ -2,13 +2,18 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::pki_types::ServerName;
 use smsc_proto::sip::{Framed, Header, Message, Request, StreamFramer, Transport, ViaOut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+
+use crate::tls::Tls;
 
 /// How long an answer is awaited.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -29,6 +34,9 @@ pub(super) struct Question<'a> {
     pub(super) from: &'a str,
     /// The next hop.
     pub(super) to: SocketAddr,
+    /// Over TLS: whose certificate it must have, and what it is verified by.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) tls: &'a Tls,
     /// T1: the first wait before a retransmission over UDP.
     pub(super) t1: Duration,
 }
@@ -43,6 +51,7 @@ pub(super) async fn options(question: &Question<'_>, transport: Transport) -> Re
         match transport {
             Transport::Udp => over_udp(question).await,
             Transport::Tcp => over_tcp(question).await,
+            Transport::Tls => over_tls(question).await,
         }
     };
     match timeout(LIMIT, asked).await {
@@ -82,9 +91,27 @@ async fn over_udp(question: &Question<'_>) -> Result<Message, String> {
 }
 
 async fn over_tcp(question: &Question<'_>) -> Result<Message, String> {
-    let mut stream = TcpStream::connect(question.to).await.map_err(words)?;
-    let (request, call_id) = request(question, Transport::Tcp, stream.local_addr().map_err(words)?);
+    let stream = TcpStream::connect(question.to).await.map_err(words)?;
+    let asked = request(question, Transport::Tcp, stream.local_addr().map_err(words)?);
+    over_stream(stream, asked).await
+}
+
+async fn over_tls(question: &Question<'_>) -> Result<Message, String> {
+    let client = question.tls.client().ok_or("sip.tls.ca_file is not set: no server can be verified")?;
+    let name = ServerName::try_from(question.name.as_deref().unwrap_or_default().to_owned());
+    let name = name.map_err(|_| "no certificate can be for this name".to_owned())?;
+    let stream = TcpStream::connect(question.to).await.map_err(words)?;
+    let asked = request(question, Transport::Tls, stream.local_addr().map_err(words)?);
+    let stream = TlsConnector::from(client).connect(name, stream).await.map_err(words)?;
+    over_stream(stream, asked).await
+}
+
+async fn over_stream(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    (request, call_id): (Bytes, String),
+) -> Result<Message, String> {
     stream.write_all(&request).await.map_err(words)?;
+    stream.flush().await.map_err(words)?;
     let mut framer = StreamFramer::new();
     let mut buffer = vec![0; 8192];
     loop {

@@ -197,7 +197,7 @@ impl Core {
     fn send(&mut self, request: smsc_proto::sip::Request, sent: Sent) {
         self.sequence += 1;
         let branch = format!("{}{:x}", self.instance, self.sequence);
-        let target = Target { transport: Some(Transport::Udp), addr: self.frontend };
+        let target = Target::new(Some(Transport::Udp), self.frontend);
         match self.sip.request(Instant::now(), target, request, &branch) {
             Ok(client) => _ = self.clients.insert(client, sent),
             Err(full) => self.journal.write(Event::Note { text: format!("{S_CSCF}: {full}") }),

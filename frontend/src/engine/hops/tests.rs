@@ -1,5 +1,7 @@
 //! Failover in virtual time: an engine, a queue with messages, and addresses that refuse.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use smsc_backend::{Accepted, MessageId, Processed, QueuedMessage, Status};
 use smsc_config::Config;
@@ -7,7 +9,7 @@ use smsc_proto::sip::transaction::{self, Destination, Flow, Transmit, TransportF
 use smsc_proto::sip::{Message, Response};
 
 use super::*;
-use crate::engine::{Call, Metrics, Reply, Server};
+use crate::engine::{Call, Metrics, Reply, Server, Settings};
 use crate::environment::Environment;
 use crate::settings::engine_settings;
 
@@ -113,7 +115,7 @@ impl World {
     }
 
     fn transmit(&mut self, transmit: Transmit) {
-        let Destination::Connect(target) = transmit.to else { return };
+        let Destination::Connect(target) = transmit.to.clone() else { return };
         self.tried.push(target.addr);
         if self.refusing.contains(&target.addr) {
             self.engine.handle_transport_failure(self.now, TransportFailure::Unsent(transmit));
@@ -152,7 +154,7 @@ fn a_then_b(transport: Transport) -> Resolved {
         name: format!("s{rank}"),
         rank,
         weight: 0,
-        targets: vec![Target { transport: Some(transport), addr: address.parse().unwrap() }],
+        targets: vec![Target::new(Some(transport), address.parse().unwrap())],
     };
     Ok(Found {
         servers: vec![server(1, A), server(2, B)],
@@ -328,14 +330,66 @@ fn a_uri_says_what_is_looked_up_or_why_it_cannot_be() {
         ("sip:SCSCF.ims", found("scscf.ims", None, None)),
         ("sip:a@b:5070;transport=TCP;lr", found("b", Some(5070), Some(Transport::Tcp))),
         ("sip:[2001:db8::1]", found("2001:db8::1", None, None)),
-        ("sip:b;transport=tls", Err("transport tls is not spoken towards the core".to_owned())),
-        ("sips:b", Err("sips asks for TLS, which is not spoken towards the core".to_owned())),
+        ("sip:b;transport=tls", found("b", None, Some(Transport::Tls))),
+        ("sips:b", found("b", None, Some(Transport::Tls))),
+        ("sips:b:5070;transport=tcp", found("b", Some(5070), Some(Transport::Tls))),
+        ("sips:b;transport=udp", Err("there is no TLS over UDP".to_owned())),
+        ("sip:b;transport=sctp", Err("transport sctp is not spoken towards the core".to_owned())),
     ] {
         assert_eq!(question(uri), expected, "{uri}");
     }
     let mut world = World::new(a_then_b(Transport::Udp), 0);
-    let target = Target { transport: None, addr: A.parse().unwrap() };
-    assert_eq!(world.engine.next_hop(world.now, "sip:192.0.2.1", &[]), Hop::Known(target));
+    let target = Target::new(None, A.parse().unwrap());
+    assert_eq!(world.engine.next_hop(world.now, "sip:192.0.2.1", &[]), Hop::Known(target.clone()));
     assert_eq!(world.engine.next_hop(world.now, "sip:192.0.2.1", &[target]), Hop::Exhausted);
     assert_eq!(world.looked_up, []);
+}
+
+#[test]
+fn where_no_server_could_be_verified_nothing_is_sent_over_tls() {
+    let mut world = World::new(a_then_b(Transport::Tls), 0);
+    for uri in ["sips:scscf.example.org", "sip:192.0.2.1;transport=tls"] {
+        assert_eq!(world.engine.next_hop(world.now, uri, &[]), Hop::Failed(NO_TLS.to_owned()));
+    }
+    assert_eq!(world.looked_up, []);
+    let settings = Settings { speaks_tls: true, ..(**world.engine.settings()).clone() };
+    world.engine.apply(world.now, settings);
+    let target = Target {
+        name: Some("192.0.2.1".into()),
+        ..Target::new(Some(Transport::Tls), "192.0.2.1:5061".parse().unwrap())
+    };
+    assert_eq!(world.engine.next_hop(world.now, "sips:192.0.2.1", &[]), Hop::Known(target));
+}
+
+#[test]
+fn a_connection_is_trusted_for_its_certificate_whatever_the_address() {
+    let mut world = World::new(a_then_b(Transport::Tls), 0);
+    let flow = Flow {
+        transport: Transport::Tls,
+        remote: "203.0.113.9:40000".parse().unwrap(),
+        connection: 7,
+        local: 0,
+    };
+    let mut status = |trusted: Option<bool>, flow: Flow, branch: &str| {
+        if let Some(trusted) = trusted {
+            world.engine.authenticate(7, trusted);
+        }
+        let options = format!(
+            "OPTIONS sip:smsc.example.org SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=z9hG4bK{branch}\r\nFrom: <sip:h>;tag=1\r\n\
+             To: <sip:smsc.example.org>\r\nCall-ID: {branch}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        world.engine.handle_message(world.now, flow, options.into());
+        let mut answers = Vec::new();
+        while let Some(output) = world.engine.poll_output() {
+            if let Output::Transmit(transmit) = output {
+                answers.push(Message::parse(transmit.bytes).unwrap().status().unwrap());
+            }
+        }
+        answers
+    };
+    assert_eq!(status(None, flow, "a"), [403]);
+    assert_eq!(status(Some(true), flow, "b"), [200]);
+    assert_eq!(status(None, Flow { connection: 8, ..flow }, "c"), [403], "another connection");
+    assert_eq!(status(None, Flow { transport: Transport::Udp, ..flow }, "d"), [403]);
+    assert_eq!(status(Some(false), flow, "e"), [403]);
 }

@@ -131,7 +131,7 @@ impl Engine {
             return;
         }
         let aor: Arc<str> = Arc::from(identity.aor.as_str());
-        let back = Target { transport: Some(request.flow.transport), addr: request.flow.remote };
+        let back = Target::new(Some(request.flow.transport), request.flow.remote);
         let own = self.own_uri(None);
         let told = Told::by_register(now.mono, &base);
         let over = |known: &Subscription| known.base.s_cscf != base.s_cscf || !known.wanted;

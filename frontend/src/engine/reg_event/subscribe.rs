@@ -47,7 +47,7 @@ impl Engine {
         if known.request.is_some() {
             return;
         }
-        let back = known.back;
+        let back = known.back.clone();
         let route = self.settings.s_cscf_uri.clone().or_else(|| known.base.s_cscf.clone());
         let hop_uri = match known.dialog.as_ref().filter(|dialog| dialog.remote_tag.is_some()) {
             Some(dialog) => Some(dialog.routes.first().unwrap_or(&dialog.remote_target).clone()),
@@ -62,7 +62,7 @@ impl Engine {
         let asked = u32::try_from(reg_event.expires.as_secs()).unwrap_or(u32::MAX);
         let (icid, call_id) = (self.branch(), self.new_call_id());
         let (tag, serial) = (format!("{:x}", self.random.next()), self.next());
-        let contact = format!("<sip:{}>", self.settings.sent_by);
+        let contact = format!("<{}>", self.settings.contact(target.transport));
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
         let asked = asked.max(known.min_expires);
         let dialog = known.dialog.get_or_insert_with(|| Dialog::new(call_id, tag, known.impu.clone()));
@@ -81,7 +81,7 @@ impl Engine {
             .header(Header::PAssertedIdentity, &format!("<{identity}>"))
             .header(Header::PChargingVector, &format!("icid-value={icid}"));
         tracing::debug!(impu = %known.impu, icid, refresh, "reg event: SUBSCRIBE");
-        match self.sip.request(now.mono, target, request, &icid) {
+        match self.sip.request(now.mono, target.clone(), request, &icid) {
             Ok(client) => {
                 let sent = Sent { aor: aor.clone(), serial, target, tried, refresh, asked };
                 self.clients.insert(client, Client::new(Purpose::Subscribe(Box::new(sent))));
@@ -105,7 +105,7 @@ impl Engine {
         let message = match result {
             Final::Response(message) => message,
             Final::Unsent => {
-                self.hop_failed(now, target);
+                self.hop_failed(now, target.clone());
                 tried.push(target);
                 return self.subscribe(now, &aor, tried);
             }

@@ -18,14 +18,14 @@ pub(super) struct Client {
 enum State {
     Trying(Sending),
     Proceeding(Sending),
-    /// Only on UDP, as timer K is zero on TCP.
+    /// Only on UDP, as timer K is zero on a stream.
     Completed,
 }
 
-/// What an unanswered request needs, which depends on its transport: only UDP repeats, only TCP can fall back.
+/// What an unanswered request needs, which depends on its transport: only UDP repeats, only a stream can fall back.
 enum Sending {
     Udp { request: Bytes, timer_e: TimerE },
-    Tcp { fallback: Option<Bytes> },
+    Stream { transport: Transport, fallback: Option<Bytes> },
 }
 
 #[derive(Clone, Copy)]
@@ -38,8 +38,8 @@ struct TimerE {
 pub(super) enum Way {
     /// Over UDP, to be repeated.
     Udp(Bytes),
-    /// Over TCP; `fallback` is the same request with the Via for UDP, if only its size chose TCP.
-    Tcp { fallback: Option<Bytes> },
+    /// Over TCP or TLS; `fallback` is the same request with the Via for UDP, if only its size chose TCP.
+    Stream { transport: Transport, fallback: Option<Bytes> },
 }
 
 /// What a response means to the transaction.
@@ -68,7 +68,7 @@ impl Client {
     pub(super) fn new(now: Instant, timers: &Timers, addr: SocketAddr, way: Way) -> Self {
         let sending = match way {
             Way::Udp(request) => Sending::Udp { request, timer_e: TimerE::start(now, timers.t1) },
-            Way::Tcp { fallback } => Sending::Tcp { fallback },
+            Way::Stream { transport, fallback } => Sending::Stream { transport, fallback },
         };
         Self { addr, state: State::Trying(sending) }
     }
@@ -81,7 +81,7 @@ impl Client {
     pub(super) fn awaiting(&self) -> Option<Transport> {
         match self.sending()? {
             Sending::Udp { .. } => Some(Transport::Udp),
-            Sending::Tcp { .. } => Some(Transport::Tcp),
+            Sending::Stream { transport, .. } => Some(*transport),
         }
     }
 
@@ -89,7 +89,7 @@ impl Client {
     pub(super) fn timer_e(&self) -> Option<Instant> {
         match self.sending()? {
             Sending::Udp { timer_e, .. } => Some(timer_e.due),
-            Sending::Tcp { .. } => None,
+            Sending::Stream { .. } => None,
         }
     }
 
@@ -102,7 +102,7 @@ impl Client {
                 Heard::Absorbed
             }
             State::Trying(Sending::Udp { .. }) | State::Proceeding(Sending::Udp { .. }) => Heard::FinalThenK,
-            State::Trying(Sending::Tcp { .. }) | State::Proceeding(Sending::Tcp { .. }) => {
+            State::Trying(Sending::Stream { .. }) | State::Proceeding(Sending::Stream { .. }) => {
                 Heard::FinalThenGone
             }
         }
@@ -129,7 +129,7 @@ impl Client {
         }
         match &mut self.state {
             State::Completed => Failed::Ignored,
-            State::Trying(Sending::Tcp { fallback: Some(request) }) => {
+            State::Trying(Sending::Stream { fallback: Some(request), .. }) => {
                 let request = std::mem::take(request);
                 let timer_e = TimerE::start(now, timers.t1);
                 self.state = State::Trying(Sending::Udp { request: request.clone(), timer_e });

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::client::{Client, Failed, Heard, Way};
 use super::key::{Keys, MAGIC_COOKIE};
-use super::sent_by::{DEFAULT_PORT, SentBy};
+use super::sent_by::{SentBy, port_of};
 use super::server::{Answered, Server};
 use super::table::{Id, Table};
 use super::timers::{Fifo, Heap};
@@ -23,6 +23,7 @@ pub struct Transactions {
     timers: Timers,
     sent_by_udp: SentBy,
     sent_by_tcp: SentBy,
+    sent_by_tls: SentBy,
     keys: Keys,
     clients: Table<Client>,
     timer_e: Heap,
@@ -40,11 +41,12 @@ pub struct Transactions {
 impl Transactions {
     /// Makes an empty transaction layer.
     pub fn new(config: Config) -> Self {
-        let Config { timers, sent_by_udp, sent_by_tcp, max_server, max_client, seed } = config;
+        let Config { timers, sent_by_udp, sent_by_tcp, sent_by_tls, max_server, max_client, seed } = config;
         Self {
             timers,
-            sent_by_udp: SentBy::new(sent_by_udp),
-            sent_by_tcp: SentBy::new(sent_by_tcp),
+            sent_by_udp: SentBy::new(sent_by_udp, Transport::Udp),
+            sent_by_tcp: SentBy::new(sent_by_tcp, Transport::Tcp),
+            sent_by_tls: SentBy::new(sent_by_tls, Transport::Tls),
             keys: Keys::new(seed),
             clients: Table::new(max_client),
             timer_e: Heap::default(),
@@ -137,7 +139,7 @@ impl Transactions {
         if let Some(due) = timer_e {
             self.start_timer_e(due, id);
         }
-        self.send_request(id, transport, target.addr, bytes);
+        self.send_request(id, Target { transport: Some(transport), ..target }, bytes);
         Ok(ClientId(id))
     }
 
@@ -274,7 +276,7 @@ impl Transactions {
     /// RFC 3261 §17.1.3, and §18.1.2 for the sent-by.
     fn client_of(&self, response: &Message) -> Option<Id> {
         let (via, cseq) = (response.via().ok()?, response.cseq().ok()?);
-        if !self.sent_by_udp.is(&via) && !self.sent_by_tcp.is(&via) {
+        if ![&self.sent_by_udp, &self.sent_by_tcp, &self.sent_by_tls].iter().any(|ours| ours.is(&via)) {
             return None;
         }
         self.clients.find(&self.keys.client(via.branch()?, cseq.method.as_str()))
@@ -282,23 +284,30 @@ impl Transactions {
 
     /// RFC 3261 §18.1.1. The branch is in `self.branch`.
     fn way(&self, asked: Option<Transport>, request: &Request) -> (Transport, Bytes, Way) {
-        if asked != Some(Transport::Tcp) {
-            let udp = self.with_via(request, Transport::Udp);
-            if asked == Some(Transport::Udp) || udp.len() <= LARGEST_UDP_REQUEST {
-                return (Transport::Udp, udp.clone(), Way::Udp(udp));
-            }
-            let tcp = self.with_via(request, Transport::Tcp);
-            return (Transport::Tcp, tcp, Way::Tcp { fallback: Some(udp) });
+        if let Some(stream) = asked.filter(|transport| transport.is_reliable()) {
+            return (
+                stream,
+                self.with_via(request, stream),
+                Way::Stream { transport: stream, fallback: None },
+            );
         }
-        (Transport::Tcp, self.with_via(request, Transport::Tcp), Way::Tcp { fallback: None })
+        let udp = self.with_via(request, Transport::Udp);
+        if asked == Some(Transport::Udp) || udp.len() <= LARGEST_UDP_REQUEST {
+            return (Transport::Udp, udp.clone(), Way::Udp(udp));
+        }
+        let tcp = self.with_via(request, Transport::Tcp);
+        (Transport::Tcp, tcp, Way::Stream { transport: Transport::Tcp, fallback: Some(udp) })
     }
 
     fn with_via(&self, request: &Request, transport: Transport) -> Bytes {
         let sent_by = match transport {
             Transport::Udp => &self.sent_by_udp,
             Transport::Tcp => &self.sent_by_tcp,
+            Transport::Tls => &self.sent_by_tls,
         };
-        request.to_bytes(&ViaOut { transport, sent_by: sent_by.as_str(), branch: &self.branch, alias: false })
+        // The peer knows by our certificate that the connection leads to us, so it may use it too (RFC 5923 §7.1).
+        let alias = transport == Transport::Tls;
+        request.to_bytes(&ViaOut { transport, sent_by: sent_by.as_str(), branch: &self.branch, alias })
     }
 
     fn repeat_request(&mut self, now: Instant, id: Id) {
@@ -307,7 +316,7 @@ impl Transactions {
         let addr = client.addr();
         self.counters.retransmissions += 1;
         self.start_timer_e(due, id);
-        self.send_request(id, Transport::Udp, addr, request);
+        self.send_request(id, Target::new(Some(Transport::Udp), addr), request);
     }
 
     fn request_unsent(&mut self, now: Instant, id: Id, to: Destination) {
@@ -322,7 +331,7 @@ impl Transactions {
             Failed::FallBack { request, timer_e } => {
                 self.counters.udp_fallbacks += 1;
                 self.start_timer_e(timer_e, id);
-                self.send_request(id, Transport::Udp, addr, request);
+                self.send_request(id, Target::new(Some(Transport::Udp), addr), request);
             }
             Failed::Gone => {
                 self.clients.remove(id);
@@ -331,14 +340,17 @@ impl Transactions {
         }
     }
 
-    /// RFC 3261 §18.2.2: over TCP, once more by a new connection to the source address and the port of the sent-by.
+    /// RFC 3261 §18.2.2: over a stream, once more by a new connection to the source address and the port of the
+    /// sent-by; over TLS, whose certificate must then be that of the sent-by's host.
     fn answer_unsent(&mut self, to: Destination, bytes: Bytes) {
-        if let Destination::Flow(Flow { transport: Transport::Tcp, remote, .. }) = to
+        if let Destination::Flow(Flow { transport, remote, .. }) = to
+            && transport.is_reliable()
             && let Ok(response) = Message::parse(bytes.clone())
             && let Ok(via) = response.via()
         {
-            let addr = SocketAddr::new(remote.ip(), via.port.unwrap_or(DEFAULT_PORT));
-            let to = Destination::Connect(Target { transport: Some(Transport::Tcp), addr });
+            let addr = SocketAddr::new(remote.ip(), port_of(&via));
+            let name = (transport == Transport::Tls).then(|| via.host.to_ascii_lowercase().into());
+            let to = Destination::Connect(Target { transport: Some(transport), addr, name });
             self.transmits.push_back(Transmit { to, bytes, client: None });
             return;
         }
@@ -349,8 +361,8 @@ impl Transactions {
         self.timer_e.push(due, id, self.clients.len(), |due, id| e_runs(&self.clients, due, id));
     }
 
-    fn send_request(&mut self, id: Id, transport: Transport, addr: SocketAddr, bytes: Bytes) {
-        let to = Destination::Connect(Target { transport: Some(transport), addr });
+    fn send_request(&mut self, id: Id, target: Target, bytes: Bytes) {
+        let to = Destination::Connect(target);
         self.transmits.push_back(Transmit { to, bytes, client: Some(ClientId(id)) });
     }
 
@@ -359,13 +371,13 @@ impl Transactions {
     }
 }
 
-/// Where the answers to a request go (RFC 3261 §18.2.2, RFC 3581 §4): over TCP its connection, over UDP its source
+/// Where the answers to a request go (RFC 3261 §18.2.2, RFC 3581 §4): over a stream its connection, over UDP its source
 /// address, with the source port if it asks for that by `rport`, else the port of its sent-by.
 fn reply_to(flow: Flow, via: &Via<'_>) -> Flow {
-    if flow.transport == Transport::Tcp || via.params.get("rport").is_some() {
+    if flow.transport.is_reliable() || via.params.get("rport").is_some() {
         return flow;
     }
-    Flow { remote: SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(DEFAULT_PORT)), ..flow }
+    Flow { remote: SocketAddr::new(flow.remote.ip(), port_of(via)), ..flow }
 }
 
 /// The status of a response; one that cannot be read counts as final.

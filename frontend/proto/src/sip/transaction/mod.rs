@@ -71,6 +71,7 @@ mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -88,6 +89,8 @@ pub struct Config {
     pub sent_by_udp: String,
     /// `sent-by` of the Via of requests sent over TCP: `host` or `host:port`.
     pub sent_by_tcp: String,
+    /// `sent-by` of the Via of requests sent over TLS: `host` or `host:port`.
+    pub sent_by_tls: String,
     /// How many server transactions may exist; at the cap a new request becomes [`Event::Overload`].
     ///
     /// Each lives 64·T1 after its answer on UDP: a rate of 1000 requests a second needs 32 000.
@@ -109,7 +112,8 @@ impl Config {
         Self {
             timers: Timers::default(),
             sent_by_udp: sent_by.clone(),
-            sent_by_tcp: sent_by,
+            sent_by_tcp: sent_by.clone(),
+            sent_by_tls: sent_by,
             max_server: 262_144,
             max_client: 262_144,
             seed,
@@ -120,11 +124,12 @@ impl Config {
 impl fmt::Debug for Config {
     /// Shows everything but the seed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { timers, sent_by_udp, sent_by_tcp, max_server, max_client, seed: _ } = self;
+        let Self { timers, sent_by_udp, sent_by_tcp, sent_by_tls, max_server, max_client, seed: _ } = self;
         f.debug_struct("Config")
             .field("timers", timers)
             .field("sent_by_udp", sent_by_udp)
             .field("sent_by_tcp", sent_by_tcp)
+            .field("sent_by_tls", sent_by_tls)
             .field("max_server", max_server)
             .field("max_client", max_client)
             .finish_non_exhaustive()
@@ -138,19 +143,30 @@ pub struct Flow {
     pub transport: Transport,
     /// The address of the peer.
     pub remote: SocketAddr,
-    /// The shell's number for a TCP connection; 0 for UDP.
+    /// The shell's number for a TCP or TLS connection; 0 for UDP.
     pub connection: u64,
     /// The index of the listener it came in by.
     pub local: u16,
 }
 
 /// Where a request goes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Target {
     /// The transport asked for; `None` means UDP, or TCP if the request exceeds 1300 octets (RFC 3261 §18.1.1).
     pub transport: Option<Transport>,
     /// The address of the next hop.
     pub addr: SocketAddr,
+    /// Over TLS: the domain, or the address as text, that the peer's certificate must name (RFC 5922 §4), in lower
+    /// case. `None` leads over a connection that stands, whoever holds it, and never opens one.
+    pub name: Option<Arc<str>>,
+}
+
+impl Target {
+    /// A target that needs no certificate.
+    #[must_use]
+    pub const fn new(transport: Option<Transport>, addr: SocketAddr) -> Self {
+        Self { transport, addr, name: None }
+    }
 }
 
 /// Names a client transaction; never used twice.
@@ -218,11 +234,11 @@ pub struct Transmit {
 }
 
 /// The way of a [`Transmit`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Destination {
-    /// Back the way a request came: the same listener and, over TCP, the same connection.
+    /// Back the way a request came: the same listener and, over TCP or TLS, the same connection.
     Flow(Flow),
-    /// To an address: a datagram, or a new or kept TCP connection. The transport is always set.
+    /// To an address: a datagram, or a new or kept connection. The transport is always set.
     Connect(Target),
 }
 
@@ -232,7 +248,7 @@ pub enum TransportFailure {
     /// This was never sent: no route, connection refused or timed out, connection gone. One is due for every
     /// [`Transmit`] given up, also for those that were waiting for a connection.
     Unsent(Transmit),
-    /// A TCP connection to this address broke, or an ICMP error says that datagrams do not arrive there: every
+    /// A connection to this address broke, or an ICMP error says that datagrams do not arrive there: every
     /// client transaction that waits for an answer from it ends. Costs a walk over all of them.
     Lost {
         /// The transport that failed.

@@ -21,7 +21,7 @@ pub(super) struct Server {
 enum State {
     Trying,
     Proceeding(Bytes),
-    /// Only on UDP, as timer J is zero on TCP.
+    /// Only on UDP, as timer J is zero on a stream.
     Completed(Bytes),
 }
 
@@ -83,7 +83,7 @@ impl Server {
                     self.state = State::Completed(answer.clone());
                     Answered::FinalThenJ
                 }
-                Transport::Tcp => Answered::FinalThenGone,
+                Transport::Tcp | Transport::Tls => Answered::FinalThenGone,
             },
         }
     }

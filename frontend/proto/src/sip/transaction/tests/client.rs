@@ -118,7 +118,7 @@ fn a_refused_connection_falls_back_to_udp_once_if_only_the_size_chose_tcp() {
     assert_eq!(transmit.to, connect(Transport::Tcp));
     layer.handle_transport_error(start + secs(1), TransportFailure::Unsent(transmit));
     let [datagram] = transmits(&mut layer).try_into().unwrap();
-    assert_eq!((datagram.to, datagram.client), (connect(Transport::Udp), Some(id)));
+    assert_eq!((datagram.to.clone(), datagram.client), (connect(Transport::Udp), Some(id)));
     let via = parse(&datagram.bytes);
     let via = via.via().unwrap();
     assert_eq!((via.transport, via.branch()), ("UDP", Some("z9hG4bKunique")));
@@ -177,7 +177,7 @@ fn a_broken_connection_ends_the_requests_that_wait_on_it_and_no_others() {
     let start = Instant::now();
     let mut layer = Transactions::new(config());
     let mut send = |transport, remote, branch| {
-        let target = Target { transport: Some(transport), addr: addr(remote) };
+        let target = Target::new(Some(transport), addr(remote));
         layer.request(start, target, outgoing("MESSAGE", 0), branch).unwrap()
     };
     let broken = send(Transport::Tcp, PEER, "a");
@@ -261,4 +261,30 @@ fn an_ipv6_sent_by_matches_with_and_without_port() {
         layer.handle_message(start, udp(PEER), parse(&answer(&parse(&transmit.bytes), 202)));
         assert_eq!(events(&mut layer), [Seen::Response(id, 202)], "{sent_by}");
     }
+}
+
+#[test]
+fn over_tls_a_request_is_sent_once_to_the_name_asked_for_and_offers_its_connection_for_reuse() {
+    let start = Instant::now();
+    let mut layer = Transactions::new(Config { sent_by_tls: "smsc.example.com".to_owned(), ..config() });
+    let name: Arc<str> = "scscf.example.com".into();
+    let target = Target { name: Some(name), ..target(Some(Transport::Tls)) };
+    let id = layer.request(start, target.clone(), outgoing("MESSAGE", 1400), "unique").unwrap();
+    let [transmit] = transmits(&mut layer).try_into().unwrap();
+    assert_eq!(transmit.to, Destination::Connect(target));
+    let message = parse(&transmit.bytes);
+    let via = message.via().unwrap();
+    assert_eq!((via.transport, via.host, via.port), ("TLS", "smsc.example.com", None));
+    assert_eq!((via.params.get("alias"), via.params.get("rport")), (Some(None), None));
+
+    let answer = Response::to(&message, addr(PEER), 200, "bob").to_bytes();
+    layer.handle_message(start, tls(PEER, 1), parse(&answer));
+    assert_eq!((events(&mut layer), layer.open_client()), (vec![Seen::Response(id, 200)], 0));
+}
+
+#[test]
+fn over_tls_a_request_that_cannot_be_sent_never_goes_another_way() {
+    let Sent { start, mut layer, id, transmit } = sent(Some(Transport::Tls), 1400);
+    layer.handle_transport_error(start, TransportFailure::Unsent(transmit));
+    assert_eq!((transmits(&mut layer), events(&mut layer)), (vec![], vec![Seen::TransportError(id)]));
 }

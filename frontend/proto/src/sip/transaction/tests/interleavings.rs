@@ -28,7 +28,7 @@ fn network() -> impl Strategy<Value = Network> {
 }
 
 fn transport() -> impl Strategy<Value = Transport> {
-    prop_oneof![Just(Transport::Udp), Just(Transport::Tcp)]
+    prop_oneof![Just(Transport::Udp), Just(Transport::Tcp), Just(Transport::Tls)]
 }
 
 fn step() -> impl Strategy<Value = Step> {

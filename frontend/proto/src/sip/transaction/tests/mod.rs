@@ -41,8 +41,12 @@ fn tcp(remote: &str, connection: u64) -> Flow {
     Flow { transport: Transport::Tcp, remote: addr(remote), connection, local: 4 }
 }
 
+fn tls(remote: &str, connection: u64) -> Flow {
+    Flow { transport: Transport::Tls, ..tcp(remote, connection) }
+}
+
 fn target(transport: Option<Transport>) -> Target {
-    Target { transport, addr: addr(PEER) }
+    Target::new(transport, addr(PEER))
 }
 
 fn parse(bytes: &Bytes) -> Message {

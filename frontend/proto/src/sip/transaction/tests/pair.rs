@@ -176,7 +176,7 @@ impl Pair {
 
     fn carry(&mut self, direction: char, transport: Transport, bytes: &Bytes, due: impl Fn(Bytes) -> Due) {
         let copies = match transport {
-            Transport::Tcp => 1,
+            Transport::Tcp | Transport::Tls => 1,
             Transport::Udp if self.rng.percent(self.network.loss) => 0,
             Transport::Udp if self.rng.percent(self.network.duplication) => 2,
             Transport::Udp => 1,
@@ -184,7 +184,7 @@ impl Pair {
         self.note(direction, bytes, transport.as_str(), ["lost", "", "doubled"][copies]);
         for _ in 0..copies {
             let jitter = match transport {
-                Transport::Tcp => Duration::ZERO,
+                Transport::Tcp | Transport::Tls => Duration::ZERO,
                 Transport::Udp => self.rng.up_to(self.network.jitter),
             };
             self.schedule(self.network.latency + jitter, due(bytes.clone()));
@@ -211,6 +211,7 @@ fn flow_of(transport: Transport) -> Flow {
     match transport {
         Transport::Udp => udp(PEER),
         Transport::Tcp => tcp(PEER, 1),
+        Transport::Tls => tls(PEER, 1),
     }
 }
 

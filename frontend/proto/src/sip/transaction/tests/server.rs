@@ -90,11 +90,28 @@ fn an_answer_whose_connection_is_gone_goes_once_over_a_new_one_to_the_sent_by_po
     layer.respond(start, id, ok.clone());
     let [unsent] = transmits(&mut layer).try_into().unwrap();
     layer.handle_transport_error(start, TransportFailure::Unsent(unsent));
-    let new = Target { transport: Some(Transport::Tcp), addr: addr("198.51.100.7:5062") };
+    let new = Target::new(Some(Transport::Tcp), addr("198.51.100.7:5062"));
     let [again] = transmits(&mut layer).try_into().unwrap();
     assert_eq!(again, Transmit { to: Destination::Connect(new), bytes: ok, client: None });
     layer.handle_transport_error(start, TransportFailure::Unsent(again));
     assert_eq!((transmits(&mut layer), layer.counters().answers_unsent), (vec![], 1));
+}
+
+#[test]
+fn an_answer_over_tls_opens_a_connection_only_to_the_host_of_the_sent_by() {
+    let (start, mut layer) = layer();
+    let message = incoming("MESSAGE", "SIP/2.0/TLS SCSCF.example.com;branch=z9hG4bK1");
+    let id = accept(&mut layer, start, tls("198.51.100.7:40000", 17), &message);
+    layer.respond(start, id, reply(&message, 200));
+    let [unsent] = transmits(&mut layer).try_into().unwrap();
+    assert_eq!(unsent.to, Destination::Flow(tls("198.51.100.7:40000", 17)));
+    layer.handle_transport_error(start, TransportFailure::Unsent(unsent));
+    let new = Target {
+        name: Some("scscf.example.com".into()),
+        ..Target::new(Some(Transport::Tls), addr("198.51.100.7:5061"))
+    };
+    let [again] = transmits(&mut layer).try_into().unwrap();
+    assert_eq!(again.to, Destination::Connect(new));
 }
 
 #[test]
