@@ -13,6 +13,9 @@ use smsc_tests::lone_engine::{Heard, LoneEngine, PEER};
 use smsc_tests::torture::{Case, Outcome, cases, ordinary};
 use smsc_tests::wire::{Core, Running};
 
+#[path = "../../frontend/tests/world/written.rs"]
+mod written;
+
 #[test]
 fn both_rfcs_are_here_whole() {
     let (rfc4475, rfc5118): (Vec<Case>, Vec<Case>) =
@@ -42,6 +45,9 @@ fn every_case(transport: Transport, expected: impl Fn(&Case) -> Outcome) {
         };
         let before = engine.dropped(reason);
         let heard = engine.hear(transport, &case.octets);
+        for message in heard.answers.iter().chain(&heard.requests) {
+            written::keep(transport, message.raw());
+        }
         let counted = engine.dropped(reason) > before;
         if outcome(&heard, counted, reason) != expected {
             let (statuses, closed) = (heard.statuses(), heard.closed);

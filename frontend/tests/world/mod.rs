@@ -401,7 +401,9 @@ impl World {
             Packet { at: self.elapsed, from, to, transport, octets: octets.clone(), lost: false };
         let delays = self.link.carry(&packet);
         packet.lost = delays.is_empty();
-        written::keep(&packet);
+        if let Party::Pod(_) = from {
+            written::keep(transport, octets);
+        }
         self.wire.push(packet);
         delays
     }

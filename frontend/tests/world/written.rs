@@ -1,5 +1,5 @@
-//! What the engine writes, kept for other people's readers: with `SMSC_WRITTEN=FOLDER` every message a pod sends goes
-//! into a file there, one of each shape. The stage `readers` reads them.
+//! What the engine writes, kept for other people's readers: with `SMSC_WRITTEN=FOLDER` every message it sends in a test
+//! goes into a file there, one of each shape. The stage `readers` reads them.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,33 +8,34 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::link::{Packet, Party};
+use bytes::Bytes;
+use smsc_proto::sip::{Message, Transport};
 
 /// Files one process may write. More shapes than this is a number that [`shape`] does not see through.
 const MOST: usize = 10_000;
 
-/// Writes the message of a pod into the folder, unless one of its shape is there.
-pub(super) fn keep(packet: &Packet) {
+/// Writes a message that was sent into the folder, unless one of its shape is there.
+pub(super) fn keep(transport: Transport, octets: &Bytes) {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let folder = FOLDER.get_or_init(|| std::env::var_os("SMSC_WRITTEN").map(PathBuf::from));
-    let (Some(folder), Party::Pod(_)) = (folder, packet.from) else { return };
-    let name = format!("{}-{:016x}.sip", packet.transport.as_str().to_lowercase(), shape(packet));
+    let Some(folder) = folder else { return };
+    let name = format!("{}-{:016x}.sip", transport.as_str().to_lowercase(), shape(transport, octets));
     // Another test may have been first.
     let Ok(mut file) = File::create_new(folder.join(name)) else { return };
     assert!(FILES.fetch_add(1, Ordering::Relaxed) < MOST, "more than {MOST} shapes of messages");
-    file.write_all(&packet.octets).expect("the folder can be written to");
+    file.write_all(octets).expect("the folder can be written to");
 }
 
 /// Alike for messages that differ only in numbers, tags, branches and tokens, and in what their body says.
-fn shape(packet: &Packet) -> u64 {
+fn shape(transport: Transport, octets: &Bytes) -> u64 {
     /// No word of a header's value that says something is longer.
     const WORD: usize = 14;
-    let message = packet.message();
+    let message = Message::parse(octets.clone()).expect("what is sent can be read");
     let body = message.body_octets();
     let mut hasher = DefaultHasher::new();
-    packet.transport.hash(&mut hasher);
-    let head = String::from_utf8_lossy(&packet.octets[..packet.octets.len() - body.len()]);
+    transport.hash(&mut hasher);
+    let head = String::from_utf8_lossy(&octets[..octets.len() - body.len()]);
     for line in head.lines() {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         name.hash(&mut hasher);

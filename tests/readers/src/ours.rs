@@ -2,7 +2,7 @@
 
 use smsc_proto::sip::{Header, HeaderError, Message, NameAddr, Uri};
 
-use crate::reading::{Address, CSeq, Field, Hop, Line, Params, Party, Reading, Start, param};
+use crate::reading::{Address, CSeq, Field, Hop, Line, Params, Party, Reading, Start, host, param};
 
 /// Reads with our own parser.
 pub fn ours(message: &Message) -> Reading {
@@ -52,8 +52,8 @@ fn address(uri: &str) -> Field<Address> {
     let uri = Uri::parse(uri).map_err(|error| error.to_string())?;
     Ok(Address {
         scheme: uri.scheme.as_str().to_owned(),
-        user: uri.user_unescaped().map(|user| user.into_owned()),
-        host: uri.host.to_owned(),
+        user: uri.user.map(str::to_owned),
+        host: host(uri.host),
         port: uri.port,
         params: params(uri.params),
     })
@@ -62,7 +62,7 @@ fn address(uri: &str) -> Field<Address> {
 fn hop(via: smsc_proto::sip::Via<'_>) -> Hop {
     Hop {
         transport: via.transport.to_owned(),
-        host: via.host.to_owned(),
+        host: host(via.host),
         port: via.port,
         params: params(via.params),
     }

@@ -1,5 +1,7 @@
 //! What a parser understands of a message, in words that fit all of them.
 
+use std::net::Ipv6Addr;
+
 /// `name=value` parameters in order, names and values in lower case; a value may be absent.
 pub type Params = Vec<(String, Option<String>)>;
 
@@ -68,9 +70,9 @@ pub struct Line {
 pub struct Address {
     /// The scheme.
     pub scheme: String,
-    /// The user part without its escapes; of tel the number.
+    /// The user part as written; of tel the number.
     pub user: Option<String>,
-    /// The host, an IPv6 address without its brackets; of tel empty.
+    /// The host; of tel empty. An IPv6 address without its brackets, in the form of RFC 5952.
     pub host: String,
     /// The port.
     pub port: Option<u16>,
@@ -94,7 +96,7 @@ pub struct Party {
 pub struct Hop {
     /// The transport.
     pub transport: String,
-    /// The host of sent-by, an IPv6 address without its brackets.
+    /// The host of sent-by, as that of an [`Address`].
     pub host: String,
     /// The port of sent-by.
     pub port: Option<u16>,
@@ -131,9 +133,10 @@ pub(crate) fn written_line(written: &str) -> Line {
     Line { name: name.to_ascii_lowercase(), value: value.to_owned() }
 }
 
-/// A host without the brackets of an IPv6 address.
-pub(crate) fn bare_host(host: &str) -> String {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).to_owned()
+/// A host without the brackets of an IPv6 address, and that in the one form it is shown in.
+pub(crate) fn host(host: &str) -> String {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<Ipv6Addr>().map_or(bare.to_owned(), |address| address.to_string())
 }
 
 /// The value of the first line of this name.

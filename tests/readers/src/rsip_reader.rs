@@ -5,8 +5,8 @@ use rsip::message::{HasHeaders, HeadersExt};
 use rsip::{SipMessage, headers};
 
 use crate::reading::{
-    Address, CSeq, Field, Hop, Line, Params, Party, Reading, Start, bare_host, value_of, values_of,
-    written_line, written_param,
+    Address, CSeq, Field, Hop, Line, Params, Party, Reading, Start, host, value_of, values_of, written_line,
+    written_param,
 };
 
 /// Parses a datagram and asks for every typed header we use.
@@ -54,7 +54,7 @@ fn via(value: &str) -> Field<Hop> {
     let via = headers::Via::new(value).typed().map_err(text)?;
     Ok(Hop {
         transport: via.transport.to_string(),
-        host: bare_host(&via.uri.host().to_string()),
+        host: host(&via.uri.host().to_string()),
         port: via.uri.port().map(|port| *port.value()),
         params: params(&via.params),
     })
@@ -78,7 +78,7 @@ fn address(uri: &rsip::Uri) -> Address {
     Address {
         scheme: uri.scheme.as_ref().map(ToString::to_string).unwrap_or_default(),
         user: uri.user().map(str::to_owned),
-        host: bare_host(&uri.host().to_string()),
+        host: host(&uri.host().to_string()),
         port: uri.port().map(|port| *port.value()),
         params: params(&uri.params),
     }

@@ -4,8 +4,8 @@ use rsipstack::sip::headers::typed;
 use rsipstack::sip::{Error, HasHeaders, HeadersExt, Param, SipMessage, Uri, parser};
 
 use crate::reading::{
-    Address, CSeq, Field, Hop, Line, Params, Party, Reading, Start, bare_host, value_of, values_of,
-    written_line, written_param,
+    Address, CSeq, Field, Hop, Line, Params, Party, Reading, Start, host, value_of, values_of, written_line,
+    written_param,
 };
 
 /// Parses a datagram and asks for every typed header we use.
@@ -55,7 +55,7 @@ fn via(value: &str) -> Field<Hop> {
     let via = typed::Via::parse(value).map_err(text)?;
     Ok(Hop {
         transport: via.transport.to_string(),
-        host: bare_host(&via.uri.host_with_port.host.to_string()),
+        host: host(&via.uri.host_with_port.host.to_string()),
         port: via.uri.host_with_port.port.map(|port| port.value()),
         params: params(&via.params),
     })
@@ -72,7 +72,7 @@ fn party(display: Option<String>, uri: &Uri, header_params: &[Param]) -> Party {
 
 fn address(uri: &Uri) -> Address {
     let scheme = uri.scheme.as_ref().map(ToString::to_string).unwrap_or_default();
-    let host = bare_host(&uri.host_with_port.host.to_string());
+    let host = host(&uri.host_with_port.host.to_string());
     // The number of a tel URI, which has no host, stands where the host would.
     let (user, host) = match scheme.as_str() {
         "tel" => (Some(host), String::new()),
