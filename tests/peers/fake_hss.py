@@ -2,7 +2,8 @@
 
 A mock stands here because no HSS is packaged in Debian, and what is tested is the S-CSCF on the other side of it.
 It answers CER, DWR and DPR, and gives for each SAR the service profile of the subscriber it names: the implicit
-registration set and the initial filter criteria (TS 29.228 annex B). Authentication (MAR) is not asked of it.
+registration set and the initial filter criteria (TS 29.228 annex B). `terminate` ends a registration from its side (RTR).
+Authentication (MAR) is not asked of it.
 """
 
 import socket
@@ -15,11 +16,14 @@ FQDN = f"hss.{REALM}"
 CX, VENDOR_3GPP = 16777216, 10415
 
 # Commands, and AVPs as (code, vendor).
-CAPABILITIES_EXCHANGE, DEVICE_WATCHDOG, DISCONNECT_PEER, SERVER_ASSIGNMENT = 257, 280, 282, 301
+CAPABILITIES_EXCHANGE, DEVICE_WATCHDOG, DISCONNECT_PEER, SERVER_ASSIGNMENT, REGISTRATION_TERMINATION = 257, 280, 282, 301, 304
 SESSION_ID, ORIGIN_HOST, ORIGIN_REALM, RESULT_CODE = (263, 0), (264, 0), (296, 0), (268, 0)
 HOST_IP_ADDRESS, VENDOR_ID, PRODUCT_NAME, AUTH_APPLICATION_ID = (257, 0), (266, 0), (269, 0), (258, 0)
+DESTINATION_HOST, DESTINATION_REALM = (293, 0), (283, 0)
 VENDOR_SPECIFIC_APPLICATION, SUPPORTED_VENDOR, AUTH_SESSION_STATE, USER_NAME = (260, 0), (265, 0), (277, 0), (1, 0)
 PUBLIC_IDENTITY, USER_DATA, SERVER_ASSIGNMENT_TYPE = (601, VENDOR_3GPP), (606, VENDOR_3GPP), (614, VENDOR_3GPP)
+DEREGISTRATION_REASON, REASON_CODE = (615, VENDOR_3GPP), (616, VENDOR_3GPP)
+PERMANENT_TERMINATION = 0
 SUCCESS, UNABLE_TO_COMPLY = 2001, 5012
 
 _REQUEST, _PROXIABLE, _VENDOR, _MANDATORY = 0x80, 0x40, 0x80, 0x40
@@ -38,6 +42,17 @@ class FakeHss:
     def assignments(self):
         """The SARs so far: (public identity, Server-Assignment-Type), in order."""
         return list(self._assignments)
+
+    def terminate(self, identity, s_cscf):
+        """Ends the registration of a public identity at the S-CSCF of this Diameter identity (TS 29.228 §6.1.3)."""
+        request = [
+            (SESSION_ID, f"{FQDN};1;1"), (VENDOR_SPECIFIC_APPLICATION, cx()), (AUTH_SESSION_STATE, 1), (ORIGIN_HOST, FQDN),
+            (ORIGIN_REALM, REALM), (DESTINATION_HOST, s_cscf), (DESTINATION_REALM, REALM),
+            (USER_NAME, self._by_identity[identity].private_identity), (PUBLIC_IDENTITY, identity),
+            (DEREGISTRATION_REASON, encode([(REASON_CODE, PERMANENT_TERMINATION)])),
+        ]
+        head = bytes([1, 0, 0, 0, _REQUEST | _PROXIABLE]) + REGISTRATION_TERMINATION.to_bytes(3) + struct.pack("!III", CX, 1, 1)
+        self._connections[-1].sendall(message(head, head[4], request))
 
     def close(self):
         self._listener.close()
@@ -131,9 +146,13 @@ def cx():
 
 def answer(request_head, avps):
     """An answer to a request with this 20-octet header (RFC 6733 §3)."""
+    return message(request_head, request_head[4] & _PROXIABLE, avps)
+
+
+def message(head, flags, avps):
+    """A message with these flags and what else the header says."""
     body = encode(avps)
-    flags = request_head[4] & _PROXIABLE
-    return b"\x01" + (20 + len(body)).to_bytes(3) + bytes([flags]) + request_head[5:20] + body
+    return b"\x01" + (20 + len(body)).to_bytes(3) + bytes([flags]) + head[5:20] + body
 
 
 def encode(avps):

@@ -198,6 +198,59 @@ class Contacts(Core):
         self.assertEqual({SIP, TEL}, self.removed())
 
 
+class Termination(Core):
+    def test_a_registration_that_the_hss_ends_takes_its_locations_with_it(self):
+        phone = self.handset()
+        self.assertEqual(200, phone.register(600))
+        self.eventually("its locations", lambda: self.contacts() == {SIP: phone.contact, TEL: phone.contact})
+        self.hss.terminate(SIP, f"scscf.{REALM}")
+        self.eventually("no location", lambda: not self.locations())
+
+        # Kamailio sends the third-party REGISTER before it saves the contact, so what it tells first is that nobody is there.
+        self.assertEqual(200, phone.register(600))
+        self.eventually("its locations again", lambda: self.contacts() == {SIP: phone.contact, TEL: phone.contact}, seconds=20)
+        self.assertGreater(len(self.dialogs()), 1)
+        self.assertEqual({SIP, TEL}, set(self.locations()))
+
+
+class FrontendRestart(Core):
+    """What a frontend knew is gone with it; Kamailio goes on telling the old dialog."""
+
+    def restart_frontend(self):
+        self.frontend.process.kill()
+        self.frontend.run()
+
+    def test_a_notify_of_the_old_dialog_is_refused_and_the_next_register_begins_anew(self):
+        app, phone = self.handset(smsip=False), self.handset()
+        self.assertEqual(200, phone.register(600))
+        self.assertEqual(200, app.register(12))
+        self.eventually("its locations", lambda: self.contacts() == {SIP: phone.contact, TEL: phone.contact})
+        self.restart_frontend()
+        # Nothing but a NOTIFY tells that a contact has run out.
+        self.eventually("481", lambda: self.capture.messages("SIP/2.0 481 ", source=self.frontend.sip), seconds=20)
+        dialogs = len(self.dialogs())
+        self.assertEqual(200, phone.register(600))
+        self.eventually("a new dialog", lambda: len(self.dialogs()) == dialogs + 1)
+        self.eventually("its NOTIFY", lambda: self.notifies()[-1]["Call-ID"] == self.dialogs()[-1])
+        self.assertEqual(200, phone.register(0))
+        self.eventually("no location", lambda: not self.locations())
+
+    def test_a_contact_that_goes_does_not_take_the_location_of_another_with_it(self):
+        app, phone = self.handset(smsip=False), self.handset()
+        self.assertEqual(200, phone.register(600))
+        self.assertEqual(200, app.register(600))
+        self.eventually("its locations", lambda: self.contacts() == {SIP: phone.contact, TEL: phone.contact})
+        self.restart_frontend()
+        dialogs = len(self.dialogs())
+        self.assertEqual(200, app.register(0))
+        self.eventually("the S-CSCF is asked", lambda: len(self.dialogs()) == dialogs + 1)
+        self.eventually("its NOTIFY", lambda: self.notifies()[-1]["Call-ID"] == self.dialogs()[-1])
+        self.assertEqual(set(), self.removed())
+        self.assertEqual(200, phone.register(0))
+        self.eventually("no location", lambda: not self.locations())
+        self.assertEqual({SIP, TEL}, self.removed())
+
+
 class Subscriptions(Core):
     subscription_max = 4
 

@@ -79,70 +79,83 @@ impl Engine {
             Some(contact) => r.header(Header::Contact, contact).header(Header::Expires, &expires.to_string()),
             None => r,
         });
+        let set: Vec<Identity> =
+            told.associated.iter().filter_map(|uri| Identity::of(uri, &self.settings)).collect();
+        let location = self.registered(now, &identity, &set, message, told);
+        let location = Location { impu: to, s_cscf, call_id, cseq, expires, ..location };
         let call = if expires == 0 {
-            let removal = LocationRemoval { impu: to.clone(), s_cscf, call_id, cseq };
-            if self.unwatch(now, &identity.aor, &removal) {
-                return self
-                    .tell(None, "register", || format!("{to} took one contact back; the S-CSCF is asked"));
+            let Location { impu, s_cscf, call_id, cseq, .. } = location.clone();
+            let removal = LocationRemoval { impu, s_cscf, call_id, cseq };
+            if self.unwatch(now, &identity, request, location, &removal) {
+                return self.tell(None, "register", || {
+                    format!("{} took a contact back; the S-CSCF is asked", removal.impu)
+                });
             }
             self.subscribers.forget(&identity);
-            self.tell(None, "register", || format!("{to} is gone"));
+            self.tell(None, "register", || format!("{} is gone", removal.impu));
             Call::DeleteLocation(removal)
         } else {
-            let known = self.subscribers.find(now.mono, &identity);
-            let set: Vec<Identity> =
-                told.associated.iter().filter_map(|uri| Identity::of(uri, &self.settings)).collect();
-            let number = |i: &Identity| i.number.as_ref().map(|n| n.digits.clone());
-            let msisdn = told
-                .msisdn
-                .or_else(|| set.iter().find_map(number))
-                .or_else(|| number(&identity))
-                .or_else(|| known.as_ref().and_then(|k| k.msisdn.clone()));
-            let imsi = told
-                .imsi
-                .or_else(|| identity.imsi.clone())
-                .or_else(|| known.as_ref().and_then(|k| k.imsi.clone()));
-            let event = if known.is_some() { LocationEvent::Refreshed } else { LocationEvent::Registered };
             let subscriber = Subscriber {
-                msisdn: msisdn.clone(),
-                imsi: imsi.clone(),
-                s_cscf: s_cscf.clone(),
+                msisdn: location.msisdn.clone(),
+                imsi: location.imsi.clone(),
+                s_cscf: location.s_cscf.clone(),
                 until: now.mono + Duration::from_secs(expires.into()),
             };
             self.subscribers.learn(now.mono, &identity, subscriber, set.iter());
             self.tell(None, "register", || {
-                format!(
-                    "{to} registered for {expires} s, number {}",
-                    msisdn.as_deref().unwrap_or("not known")
-                )
+                let number = location.msisdn.as_deref().unwrap_or("not known");
+                format!("{} registered for {expires} s, number {number}", location.impu)
             });
-            let text = |name| message.header(name).map(str::to_owned);
-            // What a document told holds until the next one, unless this REGISTER shows a capable contact itself.
-            let known = self.known_contact(&identity.aor);
-            let known_capable = known.as_ref().map(|known| known.smsip);
-            let (known_contact, known_imei) = known.map(|known| (known.uri, known.imei)).unzip();
-            let capable = told.capable.filter(|_| told.capable == Some(true) || known_capable.is_none());
-            let location = Location {
-                msisdn,
-                imsi,
-                impu: to,
-                location: self.settings.location.clone(),
-                ims_capable: capable.or(known_capable).unwrap_or(self.settings.capable_by_default),
-                contact: told.contact.or(known_contact),
-                s_cscf,
-                call_id,
-                cseq,
-                imei: told.imei.or(known_imei.flatten()),
-                user_agent: told.user_agent,
-                access_network_info: text(Header::PAccessNetworkInfo),
-                visited_network: text(Header::PVisitedNetworkId).map(|id| id.trim_matches('"').to_owned()),
-                expires,
-                event,
-            };
             self.watch(now, &identity, request, location.clone());
             Call::InsertLocation(location)
         };
         self.write_location(&identity.aor, call);
+    }
+
+    /// The location that a REGISTER and what is known besides it tell; what names that REGISTER is still to be added.
+    fn registered(
+        &mut self,
+        now: Now,
+        identity: &Identity,
+        set: &[Identity],
+        message: &Message,
+        told: Told,
+    ) -> Location {
+        let known = self.subscribers.find(now.mono, identity);
+        let number = |i: &Identity| i.number.as_ref().map(|n| n.digits.clone());
+        let msisdn = told
+            .msisdn
+            .or_else(|| set.iter().find_map(number))
+            .or_else(|| number(identity))
+            .or_else(|| known.as_ref().and_then(|k| k.msisdn.clone()));
+        let imsi = told
+            .imsi
+            .or_else(|| identity.imsi.clone())
+            .or_else(|| known.as_ref().and_then(|k| k.imsi.clone()));
+        let event = if known.is_some() { LocationEvent::Refreshed } else { LocationEvent::Registered };
+        let text = |name| message.header(name).map(str::to_owned);
+        // What a document told holds until the next one, unless this REGISTER shows a capable contact itself.
+        let known = self.known_contact(&identity.aor);
+        let known_capable = known.as_ref().map(|known| known.smsip);
+        let (known_contact, known_imei) = known.map(|known| (known.uri, known.imei)).unzip();
+        let capable = told.capable.filter(|_| told.capable == Some(true) || known_capable.is_none());
+        Location {
+            msisdn,
+            imsi,
+            impu: String::new(),
+            location: self.settings.location.clone(),
+            ims_capable: capable.or(known_capable).unwrap_or(self.settings.capable_by_default),
+            contact: told.contact.or(known_contact),
+            s_cscf: None,
+            call_id: None,
+            cseq: None,
+            imei: told.imei.or(known_imei.flatten()),
+            user_agent: told.user_agent,
+            access_network_info: text(Header::PAccessNetworkInfo),
+            visited_network: text(Header::PVisitedNetworkId).map(|id| id.trim_matches('"').to_owned()),
+            expires: 0,
+            event,
+        }
     }
 
     /// Tells the backend where an identity is, or that it is gone, until it has taken it or there is news.

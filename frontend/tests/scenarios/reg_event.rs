@@ -228,10 +228,42 @@ fn expires_0_removes_where_the_s_cscf_knows_no_subscription_any_more() {
 #[test]
 fn expires_0_removes_at_once_where_no_handset_is_known() {
     let mut world = registered();
+    let ott = contact("app", "active", "registered", false);
+    world.notify(&document(0, "full", &[registration(IMPU, "active", &[ott])]));
     world.register(1, 0, None);
     world.run(secs(1));
     assert!(world.backend.locations.is_empty());
     assert_eq!(world.subscribes().len(), 1);
+}
+
+/// Another pod may have been told, or this one before its restart.
+#[test]
+fn expires_0_of_whom_nothing_is_known_has_the_s_cscf_asked() {
+    let ott = registration(IMPU, "active", &[contact("app", "active", "registered", false)]);
+    let elsewhere = registration("sip:work@ims.mnc001.mcc001.3gppnetwork.org", "active", &[]);
+    let cases = [
+        (Some(volte(0)), false),
+        (Some(nobody(0)), true),
+        (Some(document(0, "full", &[ott])), true),
+        (Some(document(0, "full", &[elsewhere])), true),
+        (None, true),
+    ];
+    for (document, removed) in cases {
+        let mut world = registered();
+        world.restart(0);
+        if document.is_none() {
+            world.core.presence.script.push_back(answer(403, &[]));
+        }
+        world.register(1, 0, None);
+        world.run(ms(500));
+        assert_eq!(world.subscribes().len(), 2, "the S-CSCF is asked");
+        if let Some(document) = document {
+            assert_eq!(world.backend.locations.len(), 1);
+            assert_eq!(world.notify(&document), 200);
+        }
+        world.run(secs(1));
+        assert_eq!(world.backend.locations.is_empty(), removed);
+    }
 }
 
 #[test]
@@ -352,11 +384,11 @@ fn a_subscription_without_a_notify_is_asked_again() {
 /// Kamailio tells an application server of contacts that go, never of those that come.
 #[test]
 fn a_register_that_no_notify_follows_has_the_s_cscf_asked() {
-    let ott = [registration(IMPU, "active", &[contact("app", "active", "registered", false)])];
+    let phone = [registration(IMPU, "active", &[contact("old", "active", "refreshed", true)])];
     let mut world = registered();
-    world.notify(&document(0, "full", &ott));
+    world.notify(&document(0, "full", &phone));
     world.register(1, 3600, None);
-    assert_eq!(world.notify(&document(1, "partial", &ott)), 200);
+    assert_eq!(world.notify(&document(1, "partial", &phone)), 200);
     world.run(secs(60));
     assert_eq!(world.subscribes().len(), 1, "a NOTIFY has come");
 
@@ -368,6 +400,23 @@ fn a_register_that_no_notify_follows_has_the_s_cscf_asked() {
     assert_eq!(told(&world).last(), Some(&at(IMPU, "ue", true)));
     world.run(secs(60));
     assert_eq!(world.subscribes().len(), 2);
+}
+
+/// Kamailio sends the third-party REGISTER before it saves the contact: a document may be older than it.
+#[test]
+fn a_document_that_contradicts_a_register_is_believed_when_it_is_told_again() {
+    for (again, removed) in [(volte(0), false), (nobody(0), true)] {
+        let mut world = registered();
+        assert_eq!(world.notify(&nobody(0)), 200);
+        world.run(secs(1));
+        assert_eq!((world.subscribes().len(), world.backend.locations.len()), (1, 1));
+        world.run(secs(2));
+        assert_eq!((world.subscribes().len(), world.backend.locations.len()), (2, 1));
+        assert_eq!(world.notify(&again), 200);
+        world.run(secs(60));
+        assert_eq!(world.backend.locations.is_empty(), removed);
+        assert_eq!(world.subscribes().len(), 2);
+    }
 }
 
 /// Kamailio 5.6 accepts a refresh and tells nothing after it.

@@ -153,6 +153,11 @@ impl Contacts {
         self.registrations.iter().filter(|known| !known.contacts.is_empty()).map(|known| &known.aor)
     }
 
+    /// True unless everything was told and no handset that does SMS over IP is at this address of record.
+    pub(super) fn may_do_smsip(&self, key: &str) -> bool {
+        !self.complete() || matches!(self.standing(key), Standing::Smsip(_))
+    }
+
     /// True once everything was told.
     pub(super) fn complete(&self) -> bool {
         self.version.is_some()

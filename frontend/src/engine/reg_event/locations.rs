@@ -54,14 +54,16 @@ enum Verdict {
 impl Engine {
     /// Tells the backend what a document has changed.
     pub(super) fn judge(&mut self, now: Now, aor: &Arc<str>, touched: &[Touched]) {
+        // Who takes a registration back had one, and another pod may have told the backend of it.
+        let doubted = self.subscriptions.by_aor.get(aor).is_some_and(|known| known.doubt.is_some());
         for Touched { aor: member, terminated } in touched {
             let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
             let told = known.told.get(&member.key);
-            let written = told.is_some_and(|told| !told.gone);
+            let written = told.map_or(doubted, |told| !told.gone);
             let verdict = match known.contacts.standing(&member.key) {
                 Standing::Smsip(contact) => Verdict::Insert(contact.clone(), true),
                 // The last that did SMS over IP is gone; that others are left does not matter.
-                Standing::Other(_) if told.is_some_and(|told| told.smsip || told.gone) => {
+                Standing::Other(_) if told.map_or(doubted, |told| told.smsip || told.gone) => {
                     if written {
                         Verdict::Delete
                     } else {

@@ -52,6 +52,8 @@ struct Subscription {
     base: Location,
     /// The registration it told of has not been taken back.
     wanted: bool,
+    /// When that REGISTER came, until a document bears it out.
+    unconfirmed: Option<Instant>,
     dialog: Option<Dialog>,
     /// The SUBSCRIBE under way.
     request: Option<u64>,
@@ -98,6 +100,13 @@ struct Dialog {
     remote_cseq: Option<u32>,
 }
 
+impl Subscription {
+    /// A REGISTER has just come, and no document has borne it out.
+    fn is_unconfirmed(&self, now: Now) -> bool {
+        self.doubt.is_none() && self.unconfirmed.is_some_and(|at| now.mono < at + CONFIRM)
+    }
+}
+
 impl Subscriptions {
     /// The subscription whose dialog a NOTIFY belongs to.
     fn find(&self, message: &Message) -> Option<Arc<str>> {
@@ -131,8 +140,7 @@ impl Engine {
             return;
         }
         let aor: Arc<str> = Arc::from(identity.aor.as_str());
-        let back = Target::new(Some(request.flow.transport), request.flow.remote);
-        let own = self.own_uri(None);
+        let back = way_back(request);
         let told = Told::by_register(now.mono, &base);
         let over = |known: &Subscription| known.base.s_cscf != base.s_cscf || !known.wanted;
         if self.subscriptions.by_aor.get(&aor).is_some_and(over) {
@@ -140,12 +148,11 @@ impl Engine {
             self.subscriptions.withdraw_doubt(&aor);
             self.forget_subscription(&aor);
         }
-        let full = self.subscriptions.by_aor.len() >= self.settings.caps.subscriptions;
         match self.subscriptions.by_aor.get_mut(&aor) {
             Some(known) => {
                 known.told.entry(identity.aor.clone()).or_default().registered_again(told);
                 (known.base, known.back, known.wanted, known.failures) = (base, back, true, 0);
-                known.doubt = None;
+                (known.doubt, known.unconfirmed) = (None, Some(now.mono));
                 if known.dialog.is_none() {
                     self.subscribe(now, &aor, Vec::new());
                 } else if known.request.is_none() {
@@ -153,54 +160,83 @@ impl Engine {
                     self.set_subscription_timer(&aor, now.mono + CONFIRM);
                 }
             }
-            None if full => self.count_subscription_failure("full", 0),
             None => {
-                let subscription = Subscription {
-                    impu: base.impu.clone(),
-                    own,
-                    back,
-                    base,
-                    wanted: true,
-                    dialog: None,
-                    request: None,
-                    timer: (0, now.mono),
-                    refresh: None,
-                    min_expires: 0,
-                    awaiting: true,
-                    refreshed: false,
-                    mute: false,
-                    failures: 0,
-                    remade: 0,
-                    contacts: Contacts::default(),
-                    told: [(identity.aor.clone(), told)].into_iter().collect(),
-                    doubt: None,
-                };
-                self.subscriptions.by_aor.insert(aor.clone(), subscription);
-                self.count_subscriptions();
-                self.subscribe(now, &aor, Vec::new());
+                let told = [(identity.aor.clone(), told)].into_iter().collect();
+                let unconfirmed = Some(now.mono);
+                let subscription = Subscription { told, unconfirmed, ..self.subscription(now, back, base) };
+                self.begin_subscription(now, &aor, subscription);
             }
         }
     }
 
-    /// A REGISTER took a registration back. True if a contact that does SMS over IP seems left, as when one of several
-    /// went: then the S-CSCF is asked, and its answer decides.
-    pub(super) fn unwatch(&mut self, now: Now, aor: &str, removal: &LocationRemoval) -> bool {
-        let Some((aor, known)) = self.subscriptions.by_aor.get_key_value(aor) else { return false };
-        let aor = aor.clone();
+    /// A REGISTER took a registration back. True if a contact that does SMS over IP may be left, as when one of several
+    /// went: then the S-CSCF is asked, and its answer decides. So it is where no document has come here: another pod may
+    /// know, or this one before its restart.
+    pub(super) fn unwatch(
+        &mut self,
+        now: Now,
+        identity: &Identity,
+        request: &Request,
+        base: Location,
+        removal: &LocationRemoval,
+    ) -> bool {
+        let aor: Arc<str> = Arc::from(identity.aor.as_str());
         // A pod that is going away cannot wait for the answer.
-        let left = !self.draining
-            && known.contacts.complete()
-            && matches!(known.contacts.standing(&aor), Standing::Smsip(_));
-        let Some(known) = self.subscriptions.by_aor.get_mut(&aor) else { return false };
-        if left {
-            known.doubt = Some(removal.clone());
-            known.awaiting = true;
-            self.subscribe(now, &aor, Vec::new());
-        } else {
-            known.wanted = false;
-            known.told.entry(aor.to_string()).or_default().gone = true;
+        let asks = self.settings.reg_event.is_some() && !self.draining;
+        let doubt = Some(removal.clone());
+        match self.subscriptions.by_aor.get_mut(&aor) {
+            Some(known) if asks && known.contacts.may_do_smsip(&aor) => {
+                (known.doubt, known.awaiting) = (doubt, true);
+                self.subscribe(now, &aor, Vec::new());
+                true
+            }
+            Some(known) => {
+                known.wanted = false;
+                known.told.entry(aor.to_string()).or_default().gone = true;
+                false
+            }
+            None if asks => {
+                let subscription = self.subscription(now, way_back(request), base);
+                self.begin_subscription(now, &aor, Subscription { doubt, ..subscription })
+            }
+            None => false,
         }
-        left
+    }
+
+    fn subscription(&self, now: Now, back: Target, base: Location) -> Subscription {
+        Subscription {
+            impu: base.impu.clone(),
+            own: self.own_uri(None),
+            back,
+            base,
+            wanted: true,
+            unconfirmed: None,
+            dialog: None,
+            request: None,
+            timer: (0, now.mono),
+            refresh: None,
+            min_expires: 0,
+            awaiting: true,
+            refreshed: false,
+            mute: false,
+            failures: 0,
+            remade: 0,
+            contacts: Contacts::default(),
+            told: FxHashMap::default(),
+            doubt: None,
+        }
+    }
+
+    /// False if there is no room for it.
+    fn begin_subscription(&mut self, now: Now, aor: &Arc<str>, subscription: Subscription) -> bool {
+        if self.subscriptions.by_aor.len() >= self.settings.caps.subscriptions {
+            self.count_subscription_failure("full", 0);
+            return false;
+        }
+        self.subscriptions.by_aor.insert(aor.clone(), subscription);
+        self.count_subscriptions();
+        self.subscribe(now, aor, Vec::new());
+        true
     }
 
     /// What is known of the contacts of an identity besides its REGISTER.
@@ -237,6 +273,16 @@ impl Engine {
             known.remade = 0;
         }
         self.subscribe(now, aor, Vec::new());
+    }
+
+    /// A document that does not bear out the REGISTER that has just come may be older than it: Kamailio sends that one
+    /// before it saves the contact. The S-CSCF is asked again.
+    fn contradicted(&mut self, now: Now, aor: &Arc<str>) {
+        let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
+        (known.awaiting, known.refreshed) = (true, false);
+        if known.request.is_none() {
+            self.set_subscription_timer(aor, now.mono + CONFIRM);
+        }
     }
 
     /// Documents are missing or cannot be read: the next SUBSCRIBE brings everything (RFC 3680 §5.1).
@@ -303,4 +349,9 @@ impl Engine {
     fn count_subscriptions(&self) {
         self.metrics.subscriptions.set(i64::try_from(self.subscriptions.by_aor.len()).unwrap_or(i64::MAX));
     }
+}
+
+/// Where a REGISTER came from.
+fn way_back(request: &Request) -> Target {
+    Target::new(Some(request.flow.transport), request.flow.remote)
 }

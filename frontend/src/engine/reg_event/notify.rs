@@ -9,7 +9,7 @@ use smsc_proto::sip::{Header, Message, Params};
 use super::super::register::backoff;
 use super::super::uas::Request;
 use super::super::{Engine, Now};
-use super::contacts::{Applied, Standing};
+use super::contacts::{Aor, Applied, Standing, Touched};
 use super::subscribe::{ACCEPT, record_route};
 
 /// The wait after `probation` or `giveup` where no retry-after is given, in seconds.
@@ -88,10 +88,24 @@ impl Engine {
     fn document(&mut self, now: Now, aor: &Arc<str>, info: RegInfo) -> Applied {
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return Applied::Old };
         let full = info.extent == Extent::Full;
-        let applied = known.contacts.apply(now.mono, info);
-        let Applied::Taken(touched) = &applied else { return applied };
-        self.judge(now, aor, touched);
+        let mut applied = known.contacts.apply(now.mono, info);
+        let Applied::Taken(touched) = &mut applied else { return applied };
+        if full && known.doubt.is_some() && touched.iter().all(|touched| *touched.aor.key != **aor) {
+            // What is not in it is not there.
+            let presentity = Aor { uri: known.impu.clone(), key: aor.to_string() };
+            touched.push(Touched { aor: presentity, terminated: true });
+        }
+        let standing = known.contacts.standing(aor);
+        let contradicts = known.is_unconfirmed(now) && !matches!(standing, Standing::Smsip(_));
+        if !(contradicts && standing == Standing::Gone) {
+            self.judge(now, aor, touched);
+        }
+        if contradicts {
+            self.contradicted(now, aor);
+            return applied;
+        }
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return applied };
+        known.unconfirmed = None;
         // One that tells of others only does not clear a doubt.
         if known.awaiting && (full || known.doubt.is_none()) {
             (known.awaiting, known.failures) = (false, 0);

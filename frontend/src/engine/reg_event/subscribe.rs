@@ -9,7 +9,7 @@ use smsc_proto::sip::{Header, Message, Request as SipRequest, Uri};
 use super::super::hops::Hop;
 use super::super::register::backoff;
 use super::super::{Client, Engine, Final, Now, Purpose};
-use super::{Dialog, MAX_FAILURES, Subscription};
+use super::{CONFIRM, Dialog, MAX_FAILURES, Subscription};
 
 /// The body we take.
 pub(super) const ACCEPT: &str = "application/reginfo+xml";
@@ -186,7 +186,12 @@ impl Engine {
         known.refreshed = refreshed;
         let mut at = refresh;
         if known.awaiting {
-            at = at.min(now.mono + if refreshed { REFRESH_NOTIFY } else { TIMER_N });
+            let wait = match known.is_unconfirmed(now) && known.contacts.complete() {
+                true => CONFIRM,
+                false if refreshed => REFRESH_NOTIFY,
+                false => TIMER_N,
+            };
+            at = at.min(now.mono + wait);
         } else {
             known.failures = 0;
         }
