@@ -40,6 +40,8 @@ struct Write {
     version: u64,
     call: Call,
     failures: u32,
+    /// A call is on its way: the next waits for its answer, or it could arrive first.
+    in_flight: bool,
 }
 
 /// What a third-party REGISTER tells, its bodies included.
@@ -162,7 +164,8 @@ impl Engine {
     pub(super) fn write_location(&mut self, aor: &str, call: Call) {
         let version = self.next();
         let impu: Box<str> = aor.into();
-        self.registrar.writes.insert(impu.clone(), Write { version, call, failures: 0 });
+        let in_flight = self.registrar.writes.get(&impu).is_some_and(|write| write.in_flight);
+        self.registrar.writes.insert(impu.clone(), Write { version, call, failures: 0, in_flight });
         self.write_registration(&impu);
     }
 
@@ -174,15 +177,19 @@ impl Engine {
     }
 
     fn write_registration(&mut self, impu: &str) {
-        let Some(write) = self.registrar.writes.get(impu) else { return };
+        let Some(write) = self.registrar.writes.get_mut(impu).filter(|write| !write.in_flight) else {
+            return;
+        };
+        write.in_flight = true;
         let (call, version) = (write.call.clone(), write.version);
         self.call(call, Pending::Registration(impu.into(), version));
     }
 
     pub(super) fn registration_written(&mut self, now: Now, impu: &str, version: u64, answer: Answered) {
         let Some(write) = self.registrar.writes.get_mut(impu) else { return };
+        write.in_flight = false;
         if write.version != version {
-            return;
+            return self.write_registration(impu);
         }
         match answer {
             Ok(_) => {

@@ -1,5 +1,7 @@
 //! Third-party REGISTER (TS 24.229 §5.4.1.7, TS 24.341 §5.3.3.2).
 
+use std::time::Duration;
+
 use smsc_backend::{Location, LocationEvent, LocationRemoval};
 use smsc_frontend::engine::Call;
 use smsc_proto::sip::Header;
@@ -98,6 +100,30 @@ fn an_identity_made_of_an_imsi_is_no_number() {
     world.run(secs(1));
     let told = &written(&world)[0];
     assert_eq!((told.msisdn.as_deref(), told.imsi.as_deref()), (None, Some("001010000000002")));
+}
+
+/// Two calls at once could arrive in any order.
+#[test]
+fn writes_of_one_identity_reach_the_backend_one_after_the_other() {
+    let mut world = World::new(1);
+    world.backend.latency = ms(300);
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        sent.push(Some(world.register(1, 3600, None)));
+        world.run(ms(50));
+    }
+    world.run(secs(2));
+    let (at, written): (Vec<Duration>, Vec<_>) = world
+        .backend
+        .calls
+        .iter()
+        .filter_map(|(at, _, call)| match call {
+            Call::InsertLocation(location) => Some((*at, location.call_id.clone())),
+            _ => None,
+        })
+        .unzip();
+    assert_eq!(written, [sent[0].clone(), sent[2].clone()], "the newest follows the first");
+    assert!(at[1] - at[0] >= ms(600), "{at:?}");
 }
 
 /// Another answer could deregister the subscriber.
