@@ -155,7 +155,7 @@ class Process:
 class Frontend:
     """`smsc-frontend run` with the four-key file of an existing installation, and listeners of its own."""
 
-    def __init__(self, case, backend_url, *, s_cscf=None, location=LOCATION, name="frontend", trusted=True, also_listen=(), more=""):
+    def __init__(self, case, backend_url, *, s_cscf=None, location=LOCATION, name="frontend", trusted=True, listen=None, also_listen=(), more=""):
         self.sip, self.admin, self.name = free_port(), free_port(captured=False), name
         self.config = case.dir / f"{name}.yaml"
         self.config.write_text(
@@ -163,7 +163,7 @@ class Frontend:
             f"location: {location}\n"
             + (f"s_cscf_sip_uri: sip:127.0.0.1:{s_cscf}\n" if s_cscf else "")
             + f"ims_domain: {DOMAIN}\n"
-            f"listen: {json.dumps([f'udp:127.0.0.1:{self.sip}', f'tcp:127.0.0.1:{self.sip}', *also_listen])}\n"
+            f"listen: {json.dumps(listen or [f'udp:127.0.0.1:{self.sip}', f'tcp:127.0.0.1:{self.sip}', *also_listen])}\n"
             f"admin: {{listen: '127.0.0.1:{self.admin}'}}\n"
             # Left out, its default waits for a resolver to say that it does not know ims_domain.
             + ("trusted_peers: [127.0.0.0/8]\n" if trusted else "") + more

@@ -33,10 +33,11 @@ need() {
 install_tools() { install_debian && install_oracles; }
 
 # SIPp plays the handsets, Kamailio the S-CSCF (with its IMS modules a whole one; and the other side of the bench), dnsmasq
-# its DNS, tshark the second reader; valgrind counts instructions.
+# its DNS, tshark the second reader; openssl makes certificates, valgrind counts instructions.
 install_debian() {
     local -A provides=(
         [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [dnsmasq]=dnsmasq-base [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps [valgrind]=valgrind
+        [openssl]=openssl
     )
     local missing=() command
     for command in "${!provides[@]}"; do
@@ -44,7 +45,7 @@ install_debian() {
     done
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     local module
-    for module in ims_registrar_scscf:kamailio-ims-modules presence:kamailio-presence-modules; do
+    for module in ims_registrar_scscf:kamailio-ims-modules presence:kamailio-presence-modules tls:kamailio-tls-modules; do
         compgen -G "/usr/lib/*/kamailio/modules/${module%:*}.so" >/dev/null || missing+=("${module#*:}")
     done
     install_packages "${missing[@]}"
