@@ -86,6 +86,7 @@ impl Scene {
             permanent: Permanent::No,
             rp_cause: None,
             tp_fcs: None,
+            report_tpdu: None,
             sip_status: None,
             icid: None,
             detail: detail.to_owned(),

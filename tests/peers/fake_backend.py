@@ -75,7 +75,7 @@ RECORDS = {
         "dest_smsc!": TEXT, "attempt!": NUMBER,
         "status!": ("delivered", "failed", "absent", "memory_full", "rejected", "unknown", "released"),
         "reason": ("not_registered", "no_smsip", "no_answer"), "permanent!": ("no", "link", "message"),
-        "rp_cause": OCTET, "tp_fcs": OCTET, "sip_status": NUMBER, "icid": TEXT, "detail!": TEXT,
+        "rp_cause": OCTET, "tp_fcs": OCTET, "report_tpdu": HEX, "sip_status": NUMBER, "icid": TEXT, "detail!": TEXT,
     },
 }
 

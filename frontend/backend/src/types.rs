@@ -170,7 +170,8 @@ pub struct NewMessage {
     pub idempotency_key: String,
     /// The sender's number, with `+` where it is international, or its identity where no number is known.
     pub source_msisdn: String,
-    /// TP-DA as dialled; only TON 1 gets a leading `+`.
+    /// TP-DA as dialled; only TON 1 gets a leading `+`. The recipient's URI where it has no number: TP-DA is the dummy
+    /// MSISDN then (TS 24.341 annex B.7).
     pub destination_msisdn: String,
     /// TON of TP-DA (TS 23.040 §9.1.2.5).
     #[serde(default)]
@@ -448,6 +449,10 @@ pub struct AttemptReport {
     /// TP-FCS of its DELIVER-REPORT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tp_fcs: Option<u8>,
+    /// The SMS-DELIVER-REPORT in the handset's RP-ACK or RP-ERROR, hex, where it carries user data, such as the answer of
+    /// a (U)SIM application (TS 23.040 §9.2.2.1a).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_tpdu: Option<String>,
     /// SIP status that decided, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sip_status: Option<u16>,

@@ -4,9 +4,11 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use jiff::Timestamp as Time;
 use smsc_backend::{Encoding, Kind, QueuedMessage};
 use smsc_proto::sms::{
-    Address, Alphabet, Carrier, Dcs, Deliver, Direction, Part, SplitError, SplitOptions, StatusReport,
-    Timestamp, Tpdu, gsm7::Language, split_binary, split_text,
+    Address, AddressError, Alphabet, Carrier, Dcs, Deliver, Direction, Part, SplitError, SplitOptions,
+    StatusReport, Timestamp, Tpdu, gsm7::Language, split_binary, split_text,
 };
+
+use super::requests::is_uri;
 
 /// What one delivery attempt sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,12 +156,18 @@ fn status_report(row: &QueuedMessage) -> Result<Report, Unsendable> {
     let report = row.status_report.as_ref().ok_or_else(|| bad("status_report", "missing"))?;
     Ok(Report {
         mr: report.tp_mr,
-        ra: Address::dialled(&report.destination_msisdn)
+        ra: recipient(&report.destination_msisdn)
             .map_err(|e| bad("status_report.destination_msisdn", &e.to_string()))?,
         scts: timestamp(report.scts),
         dt: timestamp(report.dt),
         status: report.status,
     })
+}
+
+/// TP-RA: the number as dialled; the dummy MSISDN, which the message had as TP-DA, for a recipient without one
+/// (TS 23.003 §3.3).
+fn recipient(destination: &str) -> Result<Address, AddressError> {
+    if is_uri(destination) { Ok(Address::DUMMY_MSISDN) } else { Address::dialled(destination) }
 }
 
 fn split(row: &QueuedMessage, languages: &[Language]) -> Result<Vec<Part>, Unsendable> {
@@ -175,7 +183,13 @@ fn split(row: &QueuedMessage, languages: &[Language]) -> Result<Vec<Part>, Unsen
         Some(Encoding::Ucs2) => split_text(&row.message_body, reference, options(Some(Alphabet::Ucs2))),
         _ => split_text(&row.message_body, reference, options(None)),
     };
-    parts.map_err(|error| bad("message_body", &error.to_string()))
+    let mut parts = parts.map_err(|error| bad("message_body", &error.to_string()))?;
+    // What the sender's scheme says besides the alphabet: message waiting, class, automatic deletion.
+    let asked = row.tp_dcs.map(Dcs).filter(|dcs| !dcs.compressed() && !dcs.is_reserved());
+    for part in &mut parts {
+        part.dcs = asked.filter(|dcs| dcs.alphabet() == part.dcs.alphabet()).unwrap_or(part.dcs);
+    }
+    Ok(parts)
 }
 
 /// The same for every attempt at one message, so that a handset joins parts of different attempts.

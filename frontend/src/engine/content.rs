@@ -2,15 +2,27 @@
 
 use bytes::Bytes;
 use data_encoding::BASE64;
+use smsc_proto::sip::cpim::Cpim;
 use smsc_proto::sip::{ContentType, Header, Message, multipart};
+
+/// How deep multipart bodies may stand in one another.
+const MAX_DEPTH: usize = 3;
 
 /// A body we can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     /// `application/vnd.3gpp.sms` (TS 24.341 §5.3.1.2).
-    Rpdu(Bytes),
+    Rpdu(Carried),
     /// text/plain, or text inside message/cpim (RFC 3862).
     Text(Text),
+}
+
+/// An RPDU and what came beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub(super) rpdu: Bytes,
+    /// `application/vnd.3gpp.sms+xml`: names a recipient that has no MSISDN (TS 24.341 annex B.7).
+    pub(super) info: Option<Bytes>,
 }
 
 /// A text and, from a CPIM wrapper, its recipient.
@@ -37,21 +49,15 @@ pub(super) fn read(message: &Message) -> Result<Content, Unusable> {
     }
     let content = message.content_type().ok_or(UNSUPPORTED)?;
     let transfer = message.header(Header::ContentTransferEncoding);
-    if content.is("multipart", "mixed") {
-        let parts = multipart(&content, &message.body()).map_err(|_| BAD_BODY)?;
-        return parts
-            .iter()
-            .find_map(|part| {
-                let content = part.content_type()?;
-                content.is("application", "vnd.3gpp.sms").then(|| {
-                    plain(part.header(Header::ContentTransferEncoding), part.body.clone()).map(Content::Rpdu)
-                })
-            })
-            .unwrap_or(Err(UNSUPPORTED));
+    if content.is_multipart() {
+        let mut found = (None, None);
+        parts(&content, &message.body(), MAX_DEPTH, &mut found)?;
+        let (rpdu, info) = found;
+        return Ok(Content::Rpdu(Carried { rpdu: rpdu.ok_or(UNSUPPORTED)?, info }));
     }
     let body = plain(transfer, message.body())?;
     if content.is("application", "vnd.3gpp.sms") {
-        Ok(Content::Rpdu(body))
+        Ok(Content::Rpdu(Carried { rpdu: body, info: None }))
     } else if content.is("text", "plain") {
         Ok(Content::Text(Text { body: text(&content, &body)?, to: None }))
     } else if content.is("message", "cpim") {
@@ -59,6 +65,27 @@ pub(super) fn read(message: &Message) -> Result<Content, Unusable> {
     } else {
         Err(UNSUPPORTED)
     }
+}
+
+/// The first RPDU and the first short message information among the parts, also of a multipart body inside another.
+fn parts(
+    content: &ContentType<'_>,
+    body: &Bytes,
+    depth: usize,
+    found: &mut (Option<Bytes>, Option<Bytes>),
+) -> Result<(), Unusable> {
+    for part in multipart(content, body).map_err(|_| BAD_BODY)? {
+        let Some(content) = part.content_type() else { continue };
+        let octets = || plain(part.header(Header::ContentTransferEncoding), part.body.clone());
+        if content.is("application", "vnd.3gpp.sms") && found.0.is_none() {
+            found.0 = Some(octets()?);
+        } else if content.is("application", "vnd.3gpp.sms+xml") && found.1.is_none() {
+            found.1 = Some(octets()?);
+        } else if content.is_multipart() && depth > 1 {
+            parts(&content, &part.body, depth - 1, found)?;
+        }
+    }
+    Ok(())
 }
 
 /// Undoes the transfer encoding; SIP is 8-bit clean, so all but base64 means the octets as they are.
@@ -83,28 +110,25 @@ fn text(content: &ContentType<'_>, body: &[u8]) -> Result<String, Unusable> {
     }
 }
 
-/// CPIM: message headers, an empty line, MIME headers, an empty line, the text (RFC 3862 §2).
+/// The text in a message/cpim. Line ends are those of a short message: LF.
 fn cpim(body: &[u8]) -> Result<Text, Unusable> {
-    let whole = std::str::from_utf8(body).map_err(|_| BAD_BODY)?.replace("\r\n", "\n");
-    let mut sections = whole.splitn(3, "\n\n");
-    let (Some(headers), Some(mime), Some(text)) = (sections.next(), sections.next(), sections.next()) else {
-        return Err(BAD_BODY);
-    };
-    let field = |section: &str, name: &str| {
-        section.lines().find_map(|line| {
-            let (field, value) = line.split_once(':')?;
-            field.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
-    let media = field(mime, "Content-Type").unwrap_or_else(|| "text/plain".to_owned());
-    if !media.to_ascii_lowercase().starts_with("text/plain") {
-        return Err(UNSUPPORTED);
+    let cpim = Cpim::parse(body).map_err(|error| {
+        tracing::debug!(%error, "message/cpim");
+        BAD_BODY
+    })?;
+    // A header that must be understood and is not (RFC 3862 §4.7).
+    if cpim.required().next().is_some() {
+        return Err(Unusable { status: 415, reason: "cpim_require" });
     }
-    let to = field(headers, "To").map(|to| match to.split_once('<') {
-        Some((_, uri)) => uri.split('>').next().unwrap_or_default().to_owned(),
-        None => to,
-    });
-    Ok(Text { body: text.to_owned(), to })
+    let content = match cpim.content_header("Content-Type") {
+        // What a content is that does not say (RFC 2045 §5.2).
+        None => ContentType::parse("text/plain").ok_or(UNSUPPORTED)?,
+        Some(_) => cpim.content_type().filter(|content| content.is("text", "plain")).ok_or(UNSUPPORTED)?,
+    };
+    let transfer = cpim.content_header("Content-Transfer-Encoding");
+    let octets = plain(transfer, Bytes::copy_from_slice(cpim.content))?;
+    let to = cpim.to().find_map(Result::ok).map(|to| to.uri.to_owned());
+    Ok(Text { body: text(&content, &octets)?.replace("\r\n", "\n"), to })
 }
 
 #[cfg(test)]
@@ -124,7 +148,13 @@ mod tests {
 
     #[test]
     fn an_rpdu_is_taken_plain_in_base64_and_out_of_a_multipart() {
-        let rpdu = Ok(Content::Rpdu(Bytes::from_static(&[0, 7, 0, 0xFF])));
+        let carried = |info: Option<&'static [u8]>| {
+            let rpdu = Bytes::from_static(&[0, 7, 0, 0xFF]);
+            Ok(Content::Rpdu(Carried { rpdu, info: info.map(Bytes::from_static) }))
+        };
+        let inner = b"--o\r\nContent-Type: multipart/alternative;boundary=b\r\n\r\n--b\r\n\
+            Content-Type: application/vnd.3gpp.sms+xml\r\n\r\n<x/>\r\n--b\r\n\
+            Content-Type: application/vnd.3gpp.sms\r\nContent-Transfer-Encoding: base64\r\n\r\nAAcA/w==\r\n--b--\r\n--o--";
         let parts = b"--b\r\nContent-Type: application/xml\r\n\r\n<x/>\r\n--b\r\n\
             Content-Type: application/vnd.3gpp.sms\r\n\r\n\x00\x07\x00\xFF\r\n--b--\r\n";
         let read = [
@@ -134,8 +164,9 @@ mod tests {
                 b"AAcA\r\n/w==",
             )),
             read(&message("Content-Type: multipart/mixed;boundary=b\r\n", parts)),
+            read(&message("Content-Type: multipart/related;boundary=o\r\n", inner)),
         ];
-        assert_eq!(read, [rpdu.clone(), rpdu.clone(), rpdu]);
+        assert_eq!(read, [carried(None), carried(None), carried(None), carried(Some(b"<x/>"))]);
     }
 
     #[test]
@@ -164,8 +195,13 @@ mod tests {
             ("Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n", b"x"),
             ("Content-Type: text/plain\r\n", b"\xFF"),
             ("Content-Type: message/cpim\r\n", b"To: x"),
+            ("Content-Type: message/cpim\r\n", b"To: sip:a@x\r\nRequire: X\r\n\r\n\r\nhi"),
+            ("Content-Type: message/cpim\r\n", b"To: sip:a@x\r\n\r\nContent-Type: image/png\r\n\r\nhi"),
+            ("Content-Type: message/cpim\r\n", b"To: sip:a@x\r\n\r\nContent-Type: text/plain\r\n\r\n\xFF"),
+            ("Content-Type: multipart/mixed;boundary=b\r\n", b"--b\r\nContent-Type: a/b\r\n\r\n\r\n--b--"),
+            ("Content-Type: multipart/mixed;boundary=b\r\n", b"--b\r\n"),
         ]
         .map(|(headers, body)| read(&message(headers, body)).unwrap_err().status);
-        assert_eq!(refused, [415, 415, 415, 415, 400, 400]);
+        assert_eq!(refused, [415, 415, 415, 415, 400, 400, 415, 415, 400, 415, 400]);
     }
 }

@@ -10,11 +10,14 @@ use super::handsets::{Delivery, Row, State, part_count, part_number};
 use super::hops::Hop;
 use super::identity::Identity;
 use super::outcome::{SipOutcome, Verdict, of_sip_status};
+use super::remarks::pause;
 use super::reports::ReportId;
 use super::{Client, Engine, Final, Now, Purpose, Timer};
 
 /// How long to wait when there is no room for another client transaction.
 const NO_ROOM: Duration = Duration::from_millis(200);
+/// Deliveries that wait for the same next hop go on within so many milliseconds of each other.
+const JITTER: u64 = 1000;
 
 /// One part of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,8 @@ impl Engine {
             state: State::Parked,
             deadline: now.mono,
             sip_status: None,
+            remarks: String::new(),
+            answer: None,
             icid: String::new(),
             target: None,
             tried: Vec::new(),
@@ -111,7 +116,13 @@ impl Engine {
         };
         let tried = delivery.tried.clone();
         let target = match self.hop(now, &hop_uri, &tried, key) {
-            Hop::Known(target) => target,
+            Hop::Known(target) => match self.hops.closed_until(now.mono, &target) {
+                Some(until) => {
+                    let jitter = Duration::from_millis(self.random.below(JITTER));
+                    return self.schedule.set(until + jitter, Timer::Handset(key.clone()));
+                }
+                None => target,
+            },
             Hop::Resolving => return,
             Hop::Exhausted => {
                 let none = match tried.len() {
@@ -146,12 +157,12 @@ impl Engine {
                 delivery.rp_mr = rp_mr;
                 delivery.deadline = deadline;
                 delivery.target = Some(sent_to);
-                self.handsets.remember_sent(now.mono, key);
+                self.handsets.remember_sent(now, key);
                 let Some(delivery) = self.handsets.delivery(key) else { return };
                 let id = DeliveryId { serial: delivery.serial, part: part_number(delivery.part) - 1 };
                 let (message, part, parts) =
                     (delivery.row.message.id.clone(), id.part + 1, part_count(&delivery.composed));
-                tracing::debug!(message_id = %message, attempt = delivery.attempt, rp_mr, part, "sent");
+                tracing::debug!(message_id = %message, attempt = delivery.attempt, rp_mr, part, icid = %delivery.icid, "sent");
                 self.tell(Some(&message), "mt", || {
                     format!("sent to {key} (part {part} of {parts}, RP-MR {rp_mr})")
                 });
@@ -173,15 +184,20 @@ impl Engine {
         if delivery.state != State::Sent {
             return;
         }
+        let (mut asked_pause, mut remarks) = (None, String::new());
         let status = match result {
-            Final::Response(message) => message.status(),
+            Final::Response(message) => {
+                (asked_pause, remarks) = (pause(message), super::remarks::remarks(message));
+                message.status()
+            }
             Final::Timeout | Final::TransportError => None,
             Final::Unsent => {
                 return self.try_next_hop(now, &key);
             }
         };
         delivery.sip_status = status;
-        let message = delivery.row.message.id.clone();
+        delivery.remarks.clone_from(&remarks);
+        let (target, message) = (delivery.target.clone(), delivery.row.message.id.clone());
         let plain = matches!(delivery.composed, super::compose::Composed::Plain(_));
         match status.map(of_sip_status) {
             Some(SipOutcome::Accepted) if plain || on_2xx => {
@@ -204,12 +220,24 @@ impl Engine {
             }
             Some(SipOutcome::Undecided) | None => {
                 delivery.state = State::AwaitingReport;
+                // An S-CSCF that is overloaded is left alone for as long as it asks (RFC 3261 §21.5.4).
+                if let (Some(503), Some(pause), Some(target)) = (status, asked_pause, target) {
+                    self.hops.close(now.mono, target, now.mono + pause);
+                }
                 self.tell(Some(&message), "mt", || match status {
-                    Some(status) => format!("SIP {status}: the handset may have it; its report decides"),
+                    Some(status) => {
+                        format!("SIP {status}{remarks}: the handset may have it; its report decides")
+                    }
                     None => "no SIP answer: the handset may have it; its report decides".to_owned(),
                 });
             }
-            Some(SipOutcome::Ended(verdict)) => self.end_attempt(now, &key, verdict, None),
+            Some(SipOutcome::Ended(mut verdict)) => {
+                verdict.detail.push_str(&remarks);
+                if let (Some(pause), Some(handset)) = (asked_pause, self.handsets.get(&key)) {
+                    handset.hold(now.mono + pause);
+                }
+                self.end_attempt(now, &key, verdict, None);
+            }
         }
     }
 
@@ -238,7 +266,7 @@ impl Engine {
             return;
         }
         let sip = match delivery.sip_status {
-            Some(status) => format!("SIP {status}"),
+            Some(status) => format!("SIP {status}{}", delivery.remarks),
             None => "no SIP answer".to_owned(),
         };
         let seconds = self.settings.timers.tr1n.as_secs();
@@ -248,11 +276,19 @@ impl Engine {
     }
 
     /// The current part was acknowledged; the attempt goes on with the next, or is delivered.
-    pub(super) fn part_acknowledged(&mut self, now: Now, key: &Arc<str>, report: ReportId) {
+    pub(super) fn part_acknowledged(
+        &mut self,
+        now: Now,
+        key: &Arc<str>,
+        report: ReportId,
+        answer: Option<String>,
+    ) {
         let Some(delivery) = self.handsets.delivery(key) else { return };
+        delivery.answer = answer.or(delivery.answer.take());
         let (done, parts) = (delivery.part + 1, delivery.composed.parts());
         if done >= parts {
-            let verdict = Verdict::new(Status::Delivered, "the handset answered RP-ACK (TS 24.011 §7.3.3)");
+            let verdict = Verdict::new(Status::Delivered, "the handset answered RP-ACK (TS 24.011 §7.3.3)")
+                .with_answer(delivery.answer.take());
             return self.end_attempt(now, key, verdict, Some(report));
         }
         delivery.part = done;
@@ -315,6 +351,7 @@ impl Engine {
             permanent: verdict.permanent,
             rp_cause: verdict.rp_cause,
             tp_fcs: verdict.tp_fcs,
+            report_tpdu: verdict.report_tpdu,
             sip_status: verdict.sip_status,
             icid,
             detail: verdict.detail,

@@ -8,12 +8,13 @@ use rustc_hash::FxHashMap;
 use smsc_backend::{MessageId, QueuedMessage};
 use smsc_proto::sip::transaction::Target;
 
+use super::Now;
 use super::compose::Composed;
 use super::deliveries::DeliveryId;
 use super::identity::digits;
 use super::recent::Recent;
 use super::settings::Settings;
-use super::token::TokenId;
+use super::token::{Token, TokenId};
 
 /// RP-MR values one pod has for a handset: the low five bits (design §4, Matching).
 const REFERENCES: usize = 32;
@@ -73,6 +74,10 @@ pub(super) struct Delivery {
     pub(super) deadline: Instant,
     /// The last SIP status seen, for the report.
     pub(super) sip_status: Option<u16>,
+    /// What that answer said besides.
+    pub(super) remarks: String,
+    /// The newest SMS-DELIVER-REPORT with user data, hex.
+    pub(super) answer: Option<String>,
     pub(super) icid: String,
     pub(super) target: Option<Target>,
     /// Targets to which this part could definitely not be sent.
@@ -98,6 +103,17 @@ pub(super) struct Sent {
     /// From 1.
     pub(super) part: u8,
     pub(super) parts: u8,
+    /// Unix seconds.
+    pub(super) at: i64,
+}
+
+impl Sent {
+    /// The token it went out with.
+    pub(super) fn token(&self, rp_mr: u8, ordinal: u8) -> Token {
+        let Self { id, attempt, part, parts, at: _ } = self;
+        let attempt = u8::try_from(*attempt).unwrap_or(u8::MAX);
+        Token { id: TokenId::of(id), attempt, part: *part, parts: *parts, rp_mr, ordinal }
+    }
 }
 
 /// RP-MR values in use towards one handset.
@@ -105,6 +121,15 @@ pub(super) struct Sent {
 struct References {
     next: u8,
     used: VecDeque<(Instant, u8)>,
+}
+
+impl Handset {
+    /// Nothing that waits goes out before `until`.
+    pub(super) fn hold(&mut self, until: Instant) {
+        for row in &mut self.queue {
+            row.hold_until = row.hold_until.max(Some(until));
+        }
+    }
 }
 
 impl Handsets {
@@ -231,7 +256,7 @@ impl Handsets {
     }
 
     /// Remembers for late reports what goes out now.
-    pub(super) fn remember_sent(&mut self, now: Instant, key: &Arc<str>) {
+    pub(super) fn remember_sent(&mut self, now: Now, key: &Arc<str>) {
         let Some(delivery) = self.delivery(key) else { return };
         let id = delivery.row.message.id.clone();
         let sent = Sent {
@@ -239,11 +264,12 @@ impl Handsets {
             attempt: delivery.attempt,
             part: part_number(delivery.part),
             parts: part_count(&delivery.composed),
+            at: now.wall,
         };
         let rp_mr = delivery.rp_mr;
-        self.sent.insert(now, (key.clone(), rp_mr), sent);
+        self.sent.insert(now.mono, (key.clone(), rp_mr), sent);
         if let hashed @ TokenId::Hashed(_) = TokenId::of(&id) {
-            self.hashed.insert(now, hashed, id);
+            self.hashed.insert(now.mono, hashed, id);
         }
     }
 

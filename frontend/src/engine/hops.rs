@@ -35,6 +35,8 @@ pub(super) struct Hops {
     known: FxHashMap<Question, Known>,
     waiting: FxHashMap<Question, Vec<Arc<str>>>,
     failed: FxHashMap<Target, Instant>,
+    /// Targets that asked to be left alone (503 with Retry-After), and until when.
+    closed: FxHashMap<Target, Instant>,
 }
 
 #[derive(Debug)]
@@ -135,10 +137,23 @@ impl Engine {
 }
 
 impl Hops {
+    /// Leaves a target alone until then; others come before it.
+    pub(super) fn close(&mut self, now: Instant, target: Target, until: Instant) {
+        make_room(&mut self.closed, |until| *until > now);
+        self.closed.insert(target, until);
+    }
+
+    /// Until when a target is to be left alone.
+    pub(super) fn closed_until(&self, now: Instant, target: &Target) -> Option<Instant> {
+        self.closed.get(target).copied().filter(|until| *until > now)
+    }
+
     /// A target that was not tried; one that failed lately only if there is no other.
     fn choose(&self, random: &mut Random, now: Instant, found: &Found, tried: &[Target]) -> Hop {
         let failed = |target: &Target| self.failed.get(target).is_some_and(|until| *until > now);
-        let excluded = |target: &Target| tried.contains(target) || failed(target);
+        let excluded = |target: &Target| {
+            tried.contains(target) || failed(target) || self.closed_until(now, target).is_some()
+        };
         pick(&found.servers, excluded, |bound| random.below(bound))
             .or_else(|| pick(&found.servers, |target| tried.contains(target), |bound| random.below(bound)))
             .map_or(Hop::Exhausted, Hop::Known)

@@ -96,6 +96,8 @@ pub struct Metrics {
     pub next_hops_failed: Counter,
     /// NAPTR services left out because we do not speak them.
     pub next_hop_services_ignored: Counter,
+    /// Responses from trusted peers that answer nothing we have under way.
+    pub stray_responses: Counter,
     /// Our own messages that came back.
     pub loops: Counter,
     /// Registrations written.
@@ -176,6 +178,11 @@ impl Metrics {
             "smsc_next_hop_services_ignored",
             "NAPTR services not spoken here",
             self.next_hop_services_ignored.clone(),
+        );
+        r.register(
+            "smsc_sip_stray_responses",
+            "Responses of the core that answer nothing under way",
+            self.stray_responses.clone(),
         );
         r.register("smsc_loops", "Our own messages that came back", self.loops.clone());
         r.register("smsc_registrations", "Registrations written", self.registrations.clone());

@@ -3,12 +3,14 @@
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use smsc_backend::{Encoding, NewMessage, SourceType};
+use smsc_proto::sip::short_message_info::recipient;
 use smsc_proto::sip::{Header, Message};
 use smsc_proto::sms::{Address, Alphabet, Carrier, Direction, RpData, Rpdu, Submit, Tpdu, rp_header};
 
 use super::compose::encoding;
+use super::content::Carried;
 use super::identity::{Identity, Number};
-use super::submission::{AnswerBy, Key, Verdict};
+use super::submission::{AnswerBy, CAUSE_REJECTED, Key, Verdict};
 use super::submit_report::Refusal;
 use super::uas::{ACCEPT, Request};
 use super::{Engine, Now};
@@ -20,6 +22,11 @@ const TP_RD: u8 = 0x04;
 const CAUSE_NOT_IMPLEMENTED: u8 = 69;
 /// TP-FCS: command unsupported (TS 23.040 §9.2.3.22).
 const FCS_COMMAND_UNSUPPORTED: u8 = 0xA1;
+/// TP-FCS: data coding scheme (alphabet) not supported.
+const FCS_ALPHABET_UNSUPPORTED: u8 = 0x90;
+/// RP-Cause 1, unassigned number, with its TP-FCS: invalid SME address.
+const CAUSE_UNASSIGNED: u8 = 1;
+const FCS_INVALID_ADDRESS: u8 = 0xC3;
 
 /// Who sent a MESSAGE: the identities the core asserts.
 pub(super) struct Sender {
@@ -36,7 +43,7 @@ impl Engine {
             return self.refuse(now, &request, 403, "no_asserted_identity", |r| r);
         };
         match super::content::read(&request.message) {
-            Ok(super::content::Content::Rpdu(rpdu)) => self.rpdu(now, &request, &sender, &rpdu),
+            Ok(super::content::Content::Rpdu(carried)) => self.rpdu(now, &request, &sender, &carried),
             Ok(super::content::Content::Text(text)) => self.text(now, request, &sender, text),
             Err(refusal) => self.refuse(now, &request, refusal.status, refusal.reason, |r| {
                 if refusal.status == 415 { r.header(Header::Accept, ACCEPT) } else { r }
@@ -53,12 +60,13 @@ impl Engine {
         asserted.into_iter().next().map(|identity| Sender { identity, number })
     }
 
-    fn rpdu(&mut self, now: Now, request: &Request, sender: &Sender, octets: &[u8]) {
+    fn rpdu(&mut self, now: Now, request: &Request, sender: &Sender, carried: &Carried) {
+        let octets = &carried.rpdu[..];
         let Some(header) = rp_header(octets) else {
             return self.refuse(now, request, 400, "short_rpdu", |r| r);
         };
         match Rpdu::decode(Direction::MsToNetwork, octets) {
-            Ok(Rpdu::Data(data)) => self.rp_data(now, request, sender, &data),
+            Ok(Rpdu::Data(data)) => self.rp_data(now, request, sender, &data, carried.info.as_deref()),
             Ok(Rpdu::Smma { mr }) => self.rp_smma(now, request, sender, mr),
             Ok(report @ (Rpdu::Ack(_) | Rpdu::Error(_))) => {
                 self.report(now, request.clone(), sender, &report, octets)
@@ -81,7 +89,14 @@ impl Engine {
         }
     }
 
-    fn rp_data(&mut self, now: Now, request: &Request, sender: &Sender, data: &RpData<'_>) {
+    fn rp_data(
+        &mut self,
+        now: Now,
+        request: &Request,
+        sender: &Sender,
+        data: &RpData<'_>,
+        info: Option<&[u8]>,
+    ) {
         self.metrics.mo_received.inc();
         let addressee = self.addressee(now, request, sender, data.mr);
         let submit = match Tpdu::decode(Direction::MsToNetwork, Carrier::Data, data.user_data) {
@@ -97,8 +112,29 @@ impl Engine {
                 return self.refuse_submission(now, &addressee, refusal, &error.to_string());
             }
         };
+        if submit.ud.dcs.compressed() {
+            self.answer(now, request, 202, |r| r);
+            let refusal = Refusal { cause: CAUSE_REJECTED, fcs: Some(FCS_ALPHABET_UNSUPPORTED) };
+            return self.refuse_submission(
+                now,
+                &addressee,
+                refusal,
+                "compressed text (TS 23.042) is not supported",
+            );
+        }
+        // Whom it is for is told beside the TPDU where the recipient has no number (TS 24.341 annex B.7).
+        let named = match submit.da.is_dummy_msisdn().then(|| recipient(info.unwrap_or_default())) {
+            None => None,
+            Some(Ok(uri)) => Some(uri),
+            Some(Err(error)) => {
+                self.answer(now, request, 202, |r| r);
+                let refusal = Refusal { cause: CAUSE_UNASSIGNED, fcs: Some(FCS_INVALID_ADDRESS) };
+                let why = format!("TP-DA is the dummy MSISDN, and who is meant is not told: {error}");
+                return self.refuse_submission(now, &addressee, refusal, &why);
+            }
+        };
         let mut key = idempotency_key(&request.message, &sender.identity.uri);
-        let submit_key = submit_key(sender, data.user_data);
+        let submit_key = submit_key(sender, data.user_data, info.unwrap_or_default());
         match self.earlier(now, &key, &submit_key, submit.reject_duplicates) {
             // The sender tries again what we could not answer: the backend tells by the key whether it has it.
             Some((first, Verdict::Unanswered)) => {
@@ -115,7 +151,10 @@ impl Engine {
             return self.refuse_overload(now, request);
         }
         self.answer(now, request, 202, |r| r);
-        let message = self.new_message(now, &request.message, sender, data, &submit, &key, &submit_key);
+        let mut message = self.new_message(now, &request.message, sender, data, &submit, &key, &submit_key);
+        if let Some(uri) = named {
+            message.destination_msisdn = uri;
+        }
         self.submissions.know_by(now.mono, submit_key, key);
         self.submit(now, key, message, AnswerBy::Rp(Box::new(addressee)));
     }
@@ -207,10 +246,10 @@ fn idempotency_key(message: &Message, identity: &str) -> Key {
 }
 
 /// What a re-submission has in common with the first: sender, TP-MR, TP-DA and all else but TP-RD.
-fn submit_key(sender: &Sender, tpdu: &[u8]) -> Key {
+fn submit_key(sender: &Sender, tpdu: &[u8], info: &[u8]) -> Key {
     let (first, rest) = tpdu.split_first().unwrap_or((&0, &[]));
     let who = sender.number.as_ref().map_or(sender.identity.aor.as_str(), |n| &n.digits);
-    digest(&[who.as_bytes(), &[first & !TP_RD], rest])
+    digest(&[who.as_bytes(), &[first & !TP_RD], rest, info])
 }
 
 fn digest(fields: &[&[u8]]) -> Key {
@@ -228,7 +267,5 @@ fn source(sender: &Sender) -> String {
 }
 
 fn icid(message: &Message) -> Option<String> {
-    let vector = message.header(Header::PChargingVector)?;
-    let (_, rest) = vector.split_once("icid-value=")?;
-    Some(rest.split([';', ',']).next()?.trim().trim_matches('"').to_owned())
+    message.p_charging_vector().ok().map(|vector| vector.icid().to_owned())
 }

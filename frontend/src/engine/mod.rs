@@ -24,6 +24,7 @@ mod polls;
 mod recent;
 mod reg_event;
 mod register;
+mod remarks;
 mod reports;
 mod requests;
 mod schedule;
@@ -357,7 +358,10 @@ impl Engine {
                     let unsent = self.clients.get(&id).is_some_and(|client| client.out == 0);
                     self.response(now, id, if unsent { Final::Unsent } else { Final::TransportError });
                 }
-                Event::Stray { flow, .. } if self.trusts(flow) => self.poll_all_soon(now),
+                Event::Stray { flow, .. } if self.trusts(flow) => {
+                    self.metrics.stray_responses.inc();
+                    self.poll_all_soon(now)
+                }
                 Event::Stray { .. } => self.drop_input("stray_response"),
             }
         }
@@ -394,6 +398,16 @@ impl Engine {
     fn branch(&mut self) -> String {
         let sequence = self.next();
         format!("{}{sequence:x}", self.instance)
+    }
+
+    /// An IMS charging identifier: 64 random bits and a number that this pod never used (RFC 7315 §4.6).
+    fn new_icid(&mut self) -> String {
+        format!("{:016x}{:x}", self.random.next(), self.next())
+    }
+
+    /// P-Charging-Vector of a request of ours: our network is orig-ioi (TS 24.229 §5.7.3).
+    fn charging_vector(&self, icid: &str) -> String {
+        format!("icid-value={icid};orig-ioi={}", self.settings.ims_domain)
     }
 
     fn tell(

@@ -11,6 +11,8 @@ pub(super) struct Verdict {
     pub(super) permanent: Permanent,
     pub(super) rp_cause: Option<u8>,
     pub(super) tp_fcs: Option<u8>,
+    /// The handset's SMS-DELIVER-REPORT, hex, where it carries user data.
+    pub(super) report_tpdu: Option<String>,
     pub(super) sip_status: Option<u16>,
     pub(super) detail: String,
 }
@@ -24,9 +26,19 @@ impl Verdict {
             permanent: Permanent::No,
             rp_cause: None,
             tp_fcs: None,
+            report_tpdu: None,
             sip_status: None,
             detail: detail.into(),
         }
+    }
+
+    /// The same with what the handset answered beside its report.
+    pub(super) fn with_answer(self, report_tpdu: Option<String>) -> Self {
+        let mut detail = self.detail;
+        if report_tpdu.is_some() {
+            detail.push_str(", with user data in its SMS-DELIVER-REPORT (TS 23.040 §9.2.2.1a)");
+        }
+        Self { report_tpdu, detail, ..self }
     }
 
     /// True if the handset itself is out of reach or full, so that nothing else for it needs trying now.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use smsc_backend::{FrontendRegistration, Location, LocationEvent, LocationRemoval};
-use smsc_proto::sip::{Header, Message, Method, Uri, multipart};
+use smsc_proto::sip::{Header, Message, Method, Uri, multipart, unescaped};
 
 use super::identity::{Identity, Subscriber};
 use super::uas::Request;
@@ -154,7 +154,10 @@ impl Engine {
             imei: told.imei.or(known_imei.flatten()),
             user_agent: told.user_agent,
             access_network_info: text(Header::PAccessNetworkInfo),
-            visited_network: text(Header::PVisitedNetworkId).map(|id| id.trim_matches('"').to_owned()),
+            visited_network: message
+                .p_visited_network_ids()
+                .find_map(Result::ok)
+                .map(|network| unescaped(network.value).into_owned()),
             expires: 0,
             event,
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use rustc_hash::FxHashMap;
-use smsc_backend::{MessageId, Status};
+use smsc_backend::Status;
 use smsc_proto::sip::{Header, Message, Uri};
 use smsc_proto::sms::{Carrier, Direction, Rpdu, Tpdu};
 
+use super::handsets::Sent;
 use super::identity::Identity;
 use super::metrics::ReasonLabel;
 use super::mo::Sender;
@@ -42,15 +43,22 @@ enum Asker {
 #[derive(Debug)]
 pub(super) struct RelayWait {
     report: ReportId,
-    token: Option<Token>,
+    named: Option<Named>,
     said: Said,
 }
 
 /// What the handset said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Said {
-    Acknowledged,
-    Refused { cause: u8, fcs: Option<u8> },
+    Acknowledged { answer: Option<String> },
+    Refused { cause: u8, fcs: Option<u8>, answer: Option<String> },
+}
+
+/// A token and how it was written, which is the icid of the MESSAGE that it names.
+#[derive(Debug, Clone)]
+struct Named {
+    token: Token,
+    written: String,
 }
 
 impl Engine {
@@ -63,15 +71,14 @@ impl Engine {
         octets: &[u8],
     ) {
         let Some(said) = said(rpdu) else { return };
-        let found = self.token_of(now, &request.message).filter(|(token, _)| token.rp_mr == rpdu.mr());
+        let found = self.token_of(now, &request.message).filter(|found| found.token.rp_mr == rpdu.mr());
         let report = self.open_report(now, Asker::Sip(Box::new(request)));
         let own = self.settings.ordinal;
         match found {
-            Some((token, written)) if self.settings.relay && token.ordinal != own => {
-                let ordinal = token.ordinal;
-                self.relay(now, ordinal, report, Some((token, written)), sender, octets, said);
+            Some(named) if self.settings.relay && named.token.ordinal != own => {
+                self.relay(now, named.token.ordinal, report, Some(named), sender, octets, said);
             }
-            Some((token, _)) => self.by_token(now, &token, report, said),
+            Some(named) => self.by_token(now, named, report, said),
             None => match self.by_reference(now, &sender.identity, rpdu.mr(), report, &said) {
                 true => {}
                 // RP-MR alone names the owner where a B2BUA rewrote the Call-ID.
@@ -84,10 +91,10 @@ impl Engine {
     }
 
     /// The token a report brings: in In-Reply-To, else in the user part of the Request-URI or To.
-    fn token_of(&self, now: Now, message: &Message) -> Option<(Token, String)> {
+    fn token_of(&self, now: Now, message: &Message) -> Option<Named> {
         let read = |text: &str| {
             let token = Token::read(text, &self.settings.keys, now.wall)?;
-            Some((token, text.split('@').next().unwrap_or(text).to_owned()))
+            Some(Named { token, written: text.split('@').next().unwrap_or(text).to_owned() })
         };
         let user = |uri: &str| Uri::parse(uri).ok().and_then(|uri| read(uri.user?));
         message
@@ -97,7 +104,8 @@ impl Engine {
             .or_else(|| message.to().ok().and_then(|to| user(to.uri)))
     }
 
-    fn by_token(&mut self, now: Now, token: &Token, report: ReportId, said: Said) {
+    fn by_token(&mut self, now: Now, named: Named, report: ReportId, said: Said) {
+        let Named { token, written } = named;
         let Some(id) = self.handsets.resolve(now.mono, &token.id) else {
             self.count_unmatched("unresolvable_id");
             return self.answer_report(now, report, RelayVerdict::Failed);
@@ -110,7 +118,9 @@ impl Engine {
         {
             return self.matched(now, &key, report, said);
         }
-        self.late(now, id, u32::from(token.attempt), token.part, token.parts, report, said);
+        let sent =
+            Sent { id, attempt: token.attempt.into(), part: token.part, parts: token.parts, at: now.wall };
+        self.late(now, sent, Some(written), report, said);
     }
 
     /// (subscriber, RP-MR) among open deliveries, then among those that ended within 3 × tr1n.
@@ -136,7 +146,8 @@ impl Engine {
         }
         for key in &keys {
             if let Some(sent) = self.handsets.sent(now.mono, key, rp_mr) {
-                self.late(now, sent.id, sent.attempt, sent.part, sent.parts, report, said.clone());
+                let icid = sent.token(rp_mr, self.settings.ordinal).write(&self.settings.keys, sent.at);
+                self.late(now, sent, Some(icid), report, said.clone());
                 return true;
             }
         }
@@ -145,24 +156,17 @@ impl Engine {
 
     fn matched(&mut self, now: Now, key: &Arc<str>, report: ReportId, said: Said) {
         match said {
-            Said::Acknowledged => self.part_acknowledged(now, key, report),
-            Said::Refused { cause, fcs } => self.end_attempt(now, key, of_rp_error(cause, fcs), Some(report)),
+            Said::Acknowledged { answer } => self.part_acknowledged(now, key, report, answer),
+            Said::Refused { cause, fcs, answer } => {
+                self.end_attempt(now, key, of_rp_error(cause, fcs).with_answer(answer), Some(report));
+            }
         }
     }
 
     /// A report for an attempt that is not under way here: after its end, after a restart, or another pod's.
-    #[expect(clippy::too_many_arguments, reason = "the fields of a token, resolved")]
-    fn late(
-        &mut self,
-        now: Now,
-        id: MessageId,
-        attempt: u32,
-        part: u8,
-        parts: u8,
-        report: ReportId,
-        said: Said,
-    ) {
-        if said == Said::Acknowledged && part < parts {
+    fn late(&mut self, now: Now, sent: Sent, icid: Option<String>, report: ReportId, said: Said) {
+        let Sent { id, attempt, part, parts, at: _ } = sent;
+        if matches!(said, Said::Acknowledged { .. }) && part < parts {
             self.handsets.acknowledge(now.mono, &id, part);
             // The attempt is past this part, and goes on: nothing ends.
             if self.handsets.handset_with(&id).is_some() {
@@ -170,15 +174,17 @@ impl Engine {
             }
         }
         let verdict = match said {
-            Said::Acknowledged if part >= parts => Verdict::new(
+            Said::Acknowledged { answer } if part >= parts => Verdict::new(
                 Status::Delivered,
                 "the handset's RP-ACK came after the attempt had ended here (TS 24.011 §7.3.3)",
-            ),
-            Said::Acknowledged => Verdict::new(
+            )
+            .with_answer(answer),
+            Said::Acknowledged { answer } => Verdict::new(
                 Status::Unknown,
                 format!("part {part} of {parts} was acknowledged; who sent the rest is gone"),
-            ),
-            Said::Refused { cause, fcs } => of_rp_error(cause, fcs),
+            )
+            .with_answer(answer),
+            Said::Refused { cause, fcs, answer } => of_rp_error(cause, fcs).with_answer(answer),
         };
         if self.is_repeated(now, &id, (attempt, verdict.status), report) {
             return;
@@ -189,7 +195,7 @@ impl Engine {
             _ => None,
         };
         let in_hand = withdrawn.is_some() || self.handsets.unqueue(&id).is_some();
-        let attempt = self.attempt_report(attempt, verdict, None);
+        let attempt = self.attempt_report(attempt, verdict, icid);
         self.record(now, id, attempt, in_hand, Some(report));
         if let Some(key) = withdrawn {
             self.advance(now, &key);
@@ -202,20 +208,19 @@ impl Engine {
         now: Now,
         ordinal: u8,
         report: ReportId,
-        found: Option<(Token, String)>,
+        named: Option<Named>,
         sender: &Sender,
         octets: &[u8],
         said: Said,
     ) {
         self.metrics.reports_relayed.inc();
-        let (token, written) = found.unzip();
         let relayed = RelayedReport {
-            token: written,
+            token: named.as_ref().map(|named| named.written.clone()),
             identity: sender.identity.uri.clone(),
             rpdu: HEXLOWER.encode(octets),
         };
         let id = CallId(self.next());
-        self.calls.insert(id, Pending::Relay(RelayWait { report, token, said }));
+        self.calls.insert(id, Pending::Relay(RelayWait { report, named, said }));
         self.outputs.push_back(Output::Relay { id, ordinal, report: relayed });
         self.schedule.set(now.mono + self.settings.timers.relay, Timer::Relay(id));
     }
@@ -224,10 +229,10 @@ impl Engine {
         if !matches!(self.calls.get(&id), Some(Pending::Relay(_))) {
             return;
         }
-        let Some(Pending::Relay(RelayWait { report, token, said })) = self.calls.remove(&id) else { return };
-        match (verdict, token) {
+        let Some(Pending::Relay(RelayWait { report, named, said })) = self.calls.remove(&id) else { return };
+        match (verdict, named) {
             (RelayVerdict::Taken, _) => self.answer_report(now, report, RelayVerdict::Taken),
-            (_, Some(token)) => self.by_token(now, &token, report, said),
+            (_, Some(named)) => self.by_token(now, named, report, said),
             (RelayVerdict::Unknown, None) => self.unmatched(now, report, "a report relayed by its RP-MR"),
             (RelayVerdict::Failed, None) => self.answer_report(now, report, RelayVerdict::Failed),
         }
@@ -243,7 +248,10 @@ impl Engine {
         };
         match relayed.token.as_deref() {
             Some(written) => match Token::read(written, &self.settings.keys, now.wall) {
-                Some(token) => self.by_token(now, &token, report, said),
+                Some(token) => {
+                    let written = written.split('@').next().unwrap_or(written).to_owned();
+                    self.by_token(now, Named { token, written }, report, said);
+                }
                 None => self.answer_report(now, report, RelayVerdict::Unknown),
             },
             None => {
@@ -299,16 +307,23 @@ impl Engine {
 
 fn said(rpdu: &Rpdu<'_>) -> Option<Said> {
     match rpdu {
-        Rpdu::Ack(_) => Some(Said::Acknowledged),
+        Rpdu::Ack(ack) => {
+            let (_, answer) = deliver_report(Carrier::Ack, ack.user_data);
+            Some(Said::Acknowledged { answer })
+        }
         Rpdu::Error(error) => {
-            let fcs = error.user_data.and_then(|octets| {
-                match Tpdu::decode(Direction::MsToNetwork, Carrier::Error, octets) {
-                    Ok(Tpdu::DeliverReport(report)) => report.fcs,
-                    _ => None,
-                }
-            });
-            Some(Said::Refused { cause: error.cause, fcs })
+            let (fcs, answer) = deliver_report(Carrier::Error, error.user_data);
+            Some(Said::Refused { cause: error.cause, fcs, answer })
         }
         Rpdu::Data(_) | Rpdu::Smma { .. } => None,
+    }
+}
+
+/// TP-FCS of an SMS-DELIVER-REPORT, and all of it in hex where it carries user data.
+fn deliver_report(carrier: Carrier, octets: Option<&[u8]>) -> (Option<u8>, Option<String>) {
+    let Some(octets) = octets else { return (None, None) };
+    match Tpdu::decode(Direction::MsToNetwork, carrier, octets) {
+        Ok(Tpdu::DeliverReport(report)) => (report.fcs, report.ud.map(|_| HEXLOWER.encode(octets))),
+        _ => (None, None),
     }
 }

@@ -10,6 +10,11 @@ use super::handsets::{part_count, part_number};
 use super::identity::digits;
 use super::{Engine, Now, ReportUri, Token, TokenId};
 
+/// A MESSAGE of ours has no more octets, so that it still fits a datagram with the Vias of others (design §7).
+const LONGEST: usize = 900;
+/// The Via line and that of P-Charging-Vector, without sent-by and the vector.
+const VIA: usize = 100;
+
 impl Engine {
     /// A MESSAGE of ours: the headers all of them share (TS 24.341 annex B.5, B.6).
     pub(super) fn new_request(
@@ -31,6 +36,15 @@ impl Engine {
             .header(Header::CallId, call_id)
             .header(Header::CSeq, "1 MESSAGE")
             .header(Header::PAssertedIdentity, &format!("<{own}>"))
+    }
+
+    /// Adds P-Charging-Vector to a request that is otherwise finished. What we originate has our network as orig-ioi
+    /// (TS 24.229 §5.7.3), unless the request would become too long for it.
+    pub(super) fn charged(&self, request: SipRequest, icid: &str) -> SipRequest {
+        let vector = self.charging_vector(icid);
+        let length = request.len() + VIA + self.settings.sent_by.len() + vector.len();
+        let icid_only = vector.split(';').next().unwrap_or_default();
+        request.header(Header::PChargingVector, if length > LONGEST { icid_only } else { &vector })
     }
 
     /// The MESSAGE for the current part, with the header set of TS 24.341 annex B.6.
@@ -59,6 +73,7 @@ impl Engine {
         delivery.icid.clone_from(&token);
         let uri = match &message.impu {
             Some(impu) => impu.clone(),
+            None if is_uri(&message.destination_msisdn) => message.destination_msisdn.clone(),
             None if self.settings.tel_uri => format!("tel:+{key}"),
             None => format!("sip:+{key}@{};user=phone", self.settings.ims_domain),
         };
@@ -86,14 +101,14 @@ impl Engine {
         let call_id = call_id(&token, &self.settings.advertised_host);
         let request = self
             .new_request(&uri, &own, &call_id, Some(hop_uri))
-            .header(Header::RequestDisposition, "no-fork")
-            .header(Header::PChargingVector, &format!("icid-value={token}"));
-        Some(match tpdu {
+            .header(Header::RequestDisposition, "no-fork");
+        let request = match tpdu {
             Some(_) => request
                 .header(Header::AcceptContact, "*;+g.3gpp.smsip;require;explicit")
                 .body("application/vnd.3gpp.sms", &body),
             None => request.body("text/plain;charset=utf-8", &body),
-        })
+        };
+        Some(self.charged(request, &token))
     }
 
     /// Our own URI: what handsets answer to (From and P-Asserted-Identity).
@@ -103,6 +118,12 @@ impl Engine {
             ReportUri::Message(host) => format!("sip:{}@{host}", token.unwrap_or("smsc")),
         }
     }
+}
+
+/// Whether a recipient is named by its URI, for it has no number.
+pub(super) fn is_uri(recipient: &str) -> bool {
+    let scheme = recipient.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
 /// Who a text/plain recipient sees, and answers: no report comes back for such a MESSAGE, and no TP-OA names the sender.

@@ -16,7 +16,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(4);
 
 /// RP-Cause 21, where the backend refused without naming one (TS 24.011 §8.2.5.4).
-const CAUSE_REJECTED: u8 = 21;
+pub(super) const CAUSE_REJECTED: u8 = 21;
 /// RP-Cause 41: the only one after which a handset tries again over IMS.
 pub(super) const CAUSE_TEMPORARY: u8 = 41;
 /// TP-FCS: duplicate rejected (TS 23.040 §9.2.3.22).
@@ -169,8 +169,9 @@ impl Engine {
         let Some(submission) = self.submissions.open.remove(&id) else { return };
         self.metrics.mo_open.set(self.submissions.open.len() as i64);
         self.metrics.mo_accepted.inc();
+        let icid = submission.message.icid.as_deref();
         tracing::debug!(message_id = %accepted.id, from = %submission.message.source_msisdn,
-            to = %submission.message.destination_msisdn, "accepted");
+            to = %submission.message.destination_msisdn, icid, "accepted");
         self.tell(Some(&accepted.id), "mo", || "the backend has stored it".to_owned());
         let confirmed = matches!(submission.answer, AnswerBy::Sip(_));
         let verdict = Verdict::Accepted { accepted: accepted.clone(), confirmed };

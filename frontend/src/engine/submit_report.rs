@@ -8,6 +8,7 @@ use smsc_proto::sms::{Direction, RpAck, RpError, Rpdu, SubmitReport, Timestamp};
 
 use super::hops::Hop;
 use super::mo::Sender;
+use super::remarks::remarks;
 use super::submission::Confirmation;
 use super::uas::Request;
 use super::{Client, Engine, Final, Now, Purpose};
@@ -43,6 +44,7 @@ pub(super) struct Sent {
     body: Vec<u8>,
     confirms: Option<([u8; 16], MessageId)>,
     target: Target,
+    icid: String,
     /// Targets to which it could definitely not be sent.
     tried: Vec<Target>,
 }
@@ -106,7 +108,10 @@ impl Engine {
         let mut body = Vec::with_capacity(32);
         rpdu.encode(Direction::NetworkToMs, &mut body);
         let target = self.report_hop(now, to, &[]).unwrap_or_else(|| to.back.clone());
-        self.submit_report_to(now, Sent { to: to.clone(), body, confirms, target, tried: Vec::new() });
+        self.submit_report_to(
+            now,
+            Sent { to: to.clone(), body, confirms, target, icid: String::new(), tried: Vec::new() },
+        );
     }
 
     /// The configured next hop but for those tried, else back where the submission came from.
@@ -122,18 +127,21 @@ impl Engine {
         let Sent { to, body, target, .. } = &sent;
         let call_id =
             format!("{:016x}{:x}@{}", self.random.next(), self.next(), self.settings.advertised_host);
-        let own = self.own_uri(None);
+        let (own, icid) = (self.own_uri(None), self.new_icid());
         let configured = self.settings.s_cscf_uri.clone();
         let route = configured.as_deref().or(to.s_cscf.as_deref());
+        tracing::debug!(to = %to.uri, in_reply_to = %to.in_reply_to, icid, "submit report");
         let request = self
             .new_request(&to.uri, &own, &call_id, route)
             .header(Header::InReplyTo, &to.in_reply_to)
             .header(Header::RequestDisposition, "no-fork")
             .header(Header::AcceptContact, "*;+g.3gpp.smsip;require;explicit")
             .body("application/vnd.3gpp.sms", body);
+        let request = self.charged(request, &icid);
         let branch = self.branch();
         match self.sip.request(now.mono, target.clone(), request, &branch) {
             Ok(client) => {
+                let sent = Sent { icid, ..sent };
                 _ = self.clients.insert(client, Client::new(Purpose::SubmitReport(Box::new(sent))));
             }
             Err(_) => {
@@ -152,11 +160,12 @@ impl Engine {
                 }
             }
             Final::Response(message) => {
-                tracing::info!(to = %uri, status = message.status(), "submit report refused; a repeat gets the same verdict");
+                let (status, remarks) = (message.status(), remarks(message));
+                tracing::info!(to = %uri, icid = %sent.icid, status, remarks, "submit report refused; a repeat gets the same verdict");
             }
             Final::Unsent => self.report_unsent(now, sent),
             Final::Timeout | Final::TransportError => {
-                tracing::info!(to = %uri, "submit report not answered; a repeat gets the same verdict");
+                tracing::info!(to = %uri, icid = %sent.icid, "submit report not answered; a repeat gets the same verdict");
             }
         }
     }

@@ -135,6 +135,7 @@ fn delivery(attempt: u32) -> AttemptReport {
         permanent: Permanent::No,
         rp_cause: None,
         tp_fcs: None,
+        report_tpdu: None,
         sip_status: None,
         icid: None,
         detail: String::new(),

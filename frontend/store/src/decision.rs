@@ -174,6 +174,7 @@ mod tests {
             permanent: Permanent::No,
             rp_cause: None,
             tp_fcs: None,
+            report_tpdu: None,
             sip_status: None,
             icid: None,
             detail: String::new(),

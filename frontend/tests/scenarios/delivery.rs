@@ -42,6 +42,7 @@ fn the_rp_ack_is_the_delivery_and_its_outcome_is_told_once_in_full() {
             permanent: Permanent::No,
             rp_cause: None,
             tp_fcs: None,
+            report_tpdu: None,
             sip_status: Some(200),
             icid: Some(token),
             detail: "the handset answered RP-ACK (TS 24.011 §7.3.3)".into(),

@@ -37,6 +37,7 @@ fn mo_flow_of_34_229_5_a_13() {
     let (tag, id) = (report.from().unwrap().params.get("tag").unwrap().unwrap(), report.call_id().unwrap());
     let branch = report.via().unwrap().branch().unwrap();
     assert_ne!(id, call_id);
+    let icid = report.p_charging_vector().unwrap().icid();
     assert_eq!(
         sent,
         format!(
@@ -53,6 +54,7 @@ fn mo_flow_of_34_229_5_a_13() {
              Request-Disposition: no-fork\n\
              Accept-Contact: *;+g.3gpp.smsip;require;explicit\n\
              Content-Type: application/vnd.3gpp.sms\n\
+             P-Charging-Vector: icid-value={icid};orig-ioi=ims.mnc001.mcc001.3gppnetwork.org\n\
              Content-Length: 13\n\
              \n\
              03014109010052605151601400"
@@ -115,9 +117,9 @@ fn mt_flow_of_34_229_5_a_14() {
              CSeq: 1 MESSAGE\n\
              P-Asserted-Identity: <sip:smsc@smsc01.mnc001.mcc001.3gppnetwork.org>\n\
              Request-Disposition: no-fork\n\
-             P-Charging-Vector: icid-value={token}\n\
              Accept-Contact: *;+g.3gpp.smsip;require;explicit\n\
              Content-Type: application/vnd.3gpp.sms\n\
+             P-Charging-Vector: icid-value={token};orig-ioi=ims.mnc001.mcc001.3gppnetwork.org\n\
              Content-Length: 36\n\
              \n\
              01{mr:02x}079144775810065000\

@@ -5,9 +5,13 @@
 mod world;
 
 mod alphabets;
+mod charging;
 mod delivery;
+mod fields;
 mod flows;
 mod handset_queue;
+mod ipv6;
+mod msisdn_less;
 mod owners;
 mod polling;
 mod profiles;
@@ -15,6 +19,7 @@ mod random;
 mod refusals;
 mod reg_event;
 mod registration;
+mod remarks;
 mod repeats;
 mod submission;
 mod transports;

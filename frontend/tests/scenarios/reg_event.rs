@@ -329,8 +329,8 @@ fn a_refresh_the_s_cscf_does_not_know_makes_a_new_dialog_at_once() {
     let mut world = registered();
     world.notify(&volte(0));
     world.core.presence.script.push_back(answer(481, &[]));
-    world.run(secs(3090));
-    assert!(world.run_until(secs(80), |world| world.subscribes().len() == 3));
+    world.run(secs(3000));
+    assert!(world.run_until(secs(200), |world| world.subscribes().len() == 3));
     let sent = world.subscribes();
     assert!(pauses(&world)[1] < secs(1));
     assert_ne!(sent[2].1.call_id().unwrap(), sent[1].1.call_id().unwrap());

@@ -288,6 +288,7 @@ impl Backend {
                     permanent: Permanent::No,
                     rp_cause: None,
                     tp_fcs: None,
+                    report_tpdu: None,
                     sip_status: None,
                     icid: None,
                     detail: "the lease ran out".to_owned(),

@@ -75,6 +75,12 @@ impl World {
         self.send(pod, &call_id, request.body(SMS, rpdu))
     }
 
+    /// Sends a MESSAGE of a handset with this body; returns its Call-ID.
+    pub(crate) fn send_body(&mut self, handset: usize, content_type: &str, octets: &[u8]) -> String {
+        let (call_id, request) = self.core.message(handset, PSI);
+        self.send(0, &call_id, request.body(content_type, octets))
+    }
+
     /// Sends a text/plain MESSAGE of a handset; returns its Call-ID.
     pub(crate) fn send_text(&mut self, handset: usize, to: &str, text: &str) -> String {
         let (call_id, request) = self.core.message(handset, to);
@@ -281,7 +287,7 @@ impl Core {
             || reaction.report != Report::None;
         let (rp_mr, content) = if is_sms { incoming(&body) } else { (0, text(&body)) };
         if took {
-            let acknowledged = reaction.report == Report::Ack;
+            let acknowledged = matches!(reaction.report, Report::Ack | Report::AckWith(_));
             let incoming = Incoming { body: content, rp_mr, acknowledged, message: message.clone() };
             self.handsets[handset].inbox.push(incoming);
         }
@@ -289,6 +295,12 @@ impl Core {
             self.report(handset, &reaction, rp_mr, &message);
         }
         match reaction.answer {
+            Answer::Status(status) if !reaction.headers.is_empty() => {
+                let add = |response: Response, (name, value): &(Header, &str)| response.header(*name, value);
+                let response = Response::to(&message, flow.remote, status, "core");
+                let response = reaction.headers.iter().fold(response, add).to_bytes();
+                self.agenda.push((reaction.answer_after, Action::Reply { id, response }));
+            }
             Answer::Status(status) => self
                 .agenda
                 .push((reaction.answer_after, Action::Answer { id, flow, message: message.into(), status })),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smsc_proto::sip::Message;
+use smsc_proto::sip::{Header, Message};
 use smsc_proto::sms::{Concatenation, Timestamp};
 
 use super::profile::Profile;
@@ -37,6 +37,8 @@ pub(crate) struct Handset {
 #[derive(Debug, Clone)]
 pub(crate) struct Reaction {
     pub(crate) answer: Answer,
+    /// What the SIP answer says besides.
+    pub(crate) headers: Vec<(Header, &'static str)>,
     /// From the arrival to the SIP answer.
     pub(crate) answer_after: Duration,
     pub(crate) report: Report,
@@ -66,6 +68,8 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Report {
     Ack,
+    /// RP-ACK with this SMS-DELIVER-REPORT.
+    AckWith(&'static [u8]),
     /// RP-Cause and TP-FCS.
     Error(u8, Option<u8>),
     None,
@@ -167,6 +171,7 @@ impl Reaction {
     pub(crate) fn delivered() -> Self {
         Self {
             answer: Answer::Status(200),
+            headers: Vec::new(),
             answer_after: ms(20),
             report: Report::Ack,
             report_after: ms(100),
@@ -206,6 +211,13 @@ impl Reaction {
     /// The report has no In-Reply-To, or one a B2BUA changed.
     pub(crate) fn in_reply_to(self, in_reply_to: InReplyTo) -> Self {
         Self { in_reply_to, ..self }
+    }
+
+    /// The SIP answer says more.
+    pub(crate) fn saying(self, name: Header, value: &'static str) -> Self {
+        let mut headers = self.headers;
+        headers.push((name, value));
+        Self { headers, ..self }
     }
 
     /// The SIP answer is another.

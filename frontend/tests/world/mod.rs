@@ -41,7 +41,7 @@ pub(crate) use link::{Link, Packet, Party};
 pub(crate) use pod::{KEY, Pod, address_of, location_of};
 pub(crate) use presence::{Notify, Scripted, contact, document, registration};
 pub(crate) use profile::Profile;
-pub(crate) use rpdus::{Mo, report_rpdu};
+pub(crate) use rpdus::{Mo, report_rpdu, rp_data, tpdu_for_handset};
 pub(crate) use sent::shown;
 
 /// Unix seconds at the start of every world: 2025-06-15T15:06:40Z.

@@ -100,6 +100,7 @@ pub(crate) fn report_rpdu(report: Report, mr: u8) -> Vec<u8> {
             let user_data = fcs.map(|_| &tpdu[..]);
             Rpdu::Error(RpError { mr, cause, diagnostic: None, user_data })
         }
+        Report::AckWith(tpdu) => Rpdu::Ack(RpAck { mr, user_data: Some(tpdu) }),
         Report::Ack | Report::None => {
             DeliverReport { fcs: None, pid: None, ud: None }.encode(&mut tpdu);
             Rpdu::Ack(RpAck { mr, user_data: Some(&tpdu) })
@@ -111,6 +112,23 @@ pub(crate) fn report_rpdu(report: Report, mr: u8) -> Vec<u8> {
 
 pub(super) fn text(body: &[u8]) -> Body {
     Body::Text(String::from_utf8(body.to_vec()).expect("UTF-8"))
+}
+
+/// The TPDU in an RP-DATA from the network.
+pub(crate) fn tpdu_for_handset(body: &[u8]) -> Vec<u8> {
+    match Rpdu::decode(Direction::NetworkToMs, body) {
+        Ok(Rpdu::Data(data)) => data.user_data.to_vec(),
+        other => panic!("not RP-DATA: {other:?}"),
+    }
+}
+
+/// An RP-DATA of a handset with this TPDU.
+pub(crate) fn rp_data(mr: u8, tpdu: &[u8]) -> Vec<u8> {
+    let da = Address::international("447785016005").expect("a number");
+    let mut rpdu = Vec::new();
+    Rpdu::Data(RpData { mr, oa: Address::EMPTY, da, user_data: tpdu })
+        .encode(Direction::MsToNetwork, &mut rpdu);
+    rpdu
 }
 
 /// RP-MR and content of an RP-DATA.

@@ -175,6 +175,7 @@ pub fn report(status: Status) -> AttemptReport {
         permanent: Permanent::No,
         rp_cause: None,
         tp_fcs: None,
+        report_tpdu: None,
         sip_status: Some(202),
         icid: None,
         detail: "RP-ACK".into(),

@@ -24,6 +24,7 @@ pub mod reginfo;
 mod request;
 mod response;
 mod scan;
+pub mod short_message_info;
 mod status;
 mod stream;
 pub mod transaction;

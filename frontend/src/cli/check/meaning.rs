@@ -86,7 +86,21 @@ fn sip(config: &Config, environment: &Environment, settings: &Settings) -> Vec<F
         Fact { name: "trusted peers", values: trusted(config, environment, settings) },
         one("report_uri", report_uri),
         one("overload answer", settings.overload_status),
+        one("reg event", reg_event(settings)),
     ]
+}
+
+fn reg_event(settings: &Settings) -> String {
+    let Some(reg_event) = &settings.reg_event else {
+        return "off: a registration is taken as its REGISTER has it".to_owned();
+    };
+    let identity = match (&settings.report_uri, reg_event.as_presentity) {
+        (_, true) => "the subscriber's own identity",
+        (ReportUri::Fixed(uri) | ReportUri::Pod(uri), false) => uri,
+        (ReportUri::Message(host), false) => &format!("sip:smsc@{host}"),
+    };
+    let lifetime = format_duration(reg_event.expires);
+    format!("the S-CSCF is asked for each subscriber's contacts as {identity}, for {lifetime} each time")
 }
 
 /// Every trusted network and why it is.
@@ -116,6 +130,10 @@ fn messages(config: &Config, settings: &Settings) -> Vec<Fact> {
         Address::EMPTY => "none; RP-OA is what a row carries".to_owned(),
         address => address.to_string(),
     };
+    let languages = match settings.languages.as_slice() {
+        [] => "the default alphabet and UCS2 only".to_owned(),
+        languages => languages.iter().map(|language| language.name()).collect::<Vec<_>>().join(", "),
+    };
     let request_uri = match config.mt.request_uri {
         RequestUri::Sip => format!("sip:+<msisdn>@{};user=phone where no IMPU is known", config.ims_domain),
         RequestUri::Tel => "tel:+<msisdn> where no IMPU is known".to_owned(),
@@ -138,6 +156,7 @@ fn messages(config: &Config, settings: &Settings) -> Vec<Fact> {
     };
     vec![
         one("sc_address", sc_address),
+        one("languages", languages),
         one("Request-URI", request_uri),
         one("delivered on", delivered_on),
         one("MO repeats", repeats),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smsc_proto::sip::reginfo::{Extent, RegInfo};
-use smsc_proto::sip::{Header, Message, Params};
+use smsc_proto::sip::{Header, Message};
 
 use super::super::register::backoff;
 use super::super::uas::Request;
@@ -30,8 +30,7 @@ impl Engine {
         let Some(aor) = self.subscriptions.find(message) else {
             return self.refuse(now, request, 481, "no_subscription", |r| r);
         };
-        let event = message.header(Header::Event).unwrap_or_default();
-        if !event.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("reg") {
+        if !message.event().is_ok_and(|event| event.is("reg")) {
             return self.refuse(now, request, 489, "event", |r| r.header(Header::AllowEvents, "reg"));
         }
         let (Some(state), Ok(cseq)) = (State::of(message), message.cseq()) else {
@@ -161,15 +160,12 @@ fn document(message: &Message) -> Result<Option<RegInfo>, (u16, &'static str)> {
 
 impl State {
     fn of(message: &Message) -> Option<Self> {
-        let value = message.header(Header::SubscriptionState)?;
-        let (word, params) = value.split_once(';').unwrap_or((value, ""));
-        let params = Params::new(params);
-        let seconds = |name| params.value(name).and_then(|text: &str| text.trim().parse().ok());
+        let state = message.subscription_state().ok()?;
         Some(Self {
-            ended: word.trim().eq_ignore_ascii_case("terminated"),
-            reason: params.value("reason").unwrap_or_default().to_ascii_lowercase(),
-            expires: seconds("expires"),
-            retry_after: seconds("retry-after"),
+            ended: state.is("terminated"),
+            reason: state.param("reason").unwrap_or_default().to_ascii_lowercase(),
+            expires: state.number("expires"),
+            retry_after: state.number("retry-after"),
         })
     }
 }

@@ -60,9 +60,10 @@ impl Engine {
             _ => back,
         };
         let asked = u32::try_from(reg_event.expires.as_secs()).unwrap_or(u32::MAX);
-        let (icid, call_id) = (self.branch(), self.new_call_id());
+        let (icid, branch, call_id) = (self.new_icid(), self.branch(), self.new_call_id());
         let (tag, serial) = (format!("{:x}", self.random.next()), self.next());
         let contact = format!("<{}>", self.settings.contact(target.transport));
+        let charging_vector = self.charging_vector(&icid);
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
         let asked = asked.max(known.min_expires);
         let dialog = known.dialog.get_or_insert_with(|| Dialog::new(call_id, tag, known.impu.clone()));
@@ -79,9 +80,9 @@ impl Engine {
             .header(Header::Accept, ACCEPT)
             .header(Header::Expires, &asked.to_string())
             .header(Header::PAssertedIdentity, &format!("<{identity}>"))
-            .header(Header::PChargingVector, &format!("icid-value={icid}"));
+            .header(Header::PChargingVector, &charging_vector);
         tracing::debug!(impu = %known.impu, icid, refresh, "reg event: SUBSCRIBE");
-        match self.sip.request(now.mono, target.clone(), request, &icid) {
+        match self.sip.request(now.mono, target.clone(), request, &branch) {
             Ok(client) => {
                 let sent = Sent { aor: aor.clone(), serial, target, tried, refresh, asked };
                 self.clients.insert(client, Client::new(Purpose::Subscribe(Box::new(sent))));

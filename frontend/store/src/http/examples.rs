@@ -211,6 +211,7 @@ fn report() -> AttemptReport {
         permanent: Permanent::No,
         rp_cause: Some(22),
         tp_fcs: Some(0xd3),
+        report_tpdu: Some("00d3057ff602027100".to_owned()),
         sip_status: Some(202),
         icid: Some("icid-1".into()),
         detail: "the handset answered RP-ERROR 22, memory capacity exceeded".into(),

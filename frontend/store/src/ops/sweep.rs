@@ -115,6 +115,7 @@ fn leases(unit: &mut Unit<'_>) -> Result<bool, Fault> {
             permanent: Permanent::No,
             rp_cause: None,
             tp_fcs: None,
+            report_tpdu: None,
             sip_status: None,
             icid: None,
             detail: "no report came before the lease ran out (recorded by the store)".into(),

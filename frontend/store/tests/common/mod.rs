@@ -103,6 +103,7 @@ pub(crate) fn report(row: &QueuedMessage, status: Status) -> AttemptReport {
         permanent: Permanent::No,
         rp_cause: None,
         tp_fcs: None,
+        report_tpdu: None,
         sip_status: None,
         icid: None,
         detail: String::new(),

@@ -7,6 +7,7 @@ mod error;
 mod reader;
 
 pub use error::{RegInfoError, RegInfoProblem};
+pub(super) use reader::resolve;
 
 /// Documents longer than this are not read, in octets.
 pub const MAX_REGINFO: usize = 64 * 1024;

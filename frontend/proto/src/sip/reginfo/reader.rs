@@ -277,7 +277,7 @@ fn attributes<const N: usize>(
 }
 
 /// A character reference, or one of the five entities of XML itself (XML 1.0 §4.6).
-fn resolve(reference: &BytesRef<'_>) -> Result<char, Problem> {
+pub(in crate::sip) fn resolve(reference: &BytesRef<'_>) -> Result<char, Problem> {
     if let Some(character) = reference.resolve_char_ref().map_err(|_| Problem::Entity)? {
         return Ok(character);
     }
