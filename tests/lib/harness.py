@@ -226,13 +226,23 @@ class FakeBackend:
 
 
 class Sipp:
-    """One SIPp process running one scenario of tests/peers/sipp, once or for `calls` calls."""
+    """One SIPp process running one scenario of tests/peers/sipp, once or for `calls` calls.
 
-    def __init__(self, case, scenario, *, port, remote=None, transport="u1", call_id=None, calls=1, flags=(), **keys):
+    `replace` gives texts to put in place of others in the scenario, as `{"@RPDU@": ...}`.
+    """
+
+    def __init__(self, case, scenario, *, port, remote=None, transport="u1", call_id=None, calls=1, flags=(), replace=None, **keys):
         self.case, self.scenario = case, scenario
+        file = ROOT / f"tests/peers/sipp/{scenario}.xml"
+        if replace:
+            text = file.read_text()
+            file = case.dir / f"{scenario}-{port}.xml"
+            for placeholder, value in replace.items():
+                text = text.replace(placeholder, value)
+            file.write_text(text)
         self.log = case.dir / f"sipp-{scenario}-{port}.logged"
         errors = case.dir / f"sipp-{scenario}-{port}.errors"
-        command = ["sipp", "-sf", ROOT / f"tests/peers/sipp/{scenario}.xml", "-m", calls, "-default_behaviors", "abortunexp", "-nostdin", "-skip_rlimit"]
+        command = ["sipp", "-sf", file, "-m", calls, "-default_behaviors", "abortunexp", "-nostdin", "-skip_rlimit"]
         command += ["-i", "127.0.0.1", "-p", port, "-cp", free_port(captured=False), "-t", transport, "-timeout", "60s", "-timeout_error"]
         command += ["-trace_logs", "-log_file", self.log, "-trace_err", "-error_file", errors, *flags]
         if call_id:

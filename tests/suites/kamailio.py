@@ -76,6 +76,48 @@ class KamailioBetween(Case):
         alice_answers.finish()
         self.assertEqual(1, len(bob.messages("frontend", "MESSAGE")))
 
+    def test_messages_of_every_kind_cross_kamailio_octet_for_octet(self):
+        alice, alice_answers = self.handset(ALICE, calls=len(SUBMITS))
+        bob, bob_answers = self.handset(BOB, calls=len(SUBMITS))
+
+        for number, (name, (head, vp, data)) in enumerate(SUBMITS.items(), 1):
+            first, pid, dcs = head
+            tpdu = bytes([first, number]) + bytes.fromhex("0c91447700092022") + bytes([pid, dcs]) + vp + data
+            rpdu = bytes([0, number, 0]) + bytes.fromhex("0791447700099099") + bytes([len(tpdu)]) + tpdu
+            transport = "t1" if number % 2 else "u1"
+            with self.subTest(name):
+                Sipp(self, "mo_rich", port=free_port(), remote=self.s_cscf, transport=transport, msisdn=ALICE,
+                     call_id=f"rich-{number}-%p", replace={"@RPDU@": "".join(f"\\x{octet:02X}" for octet in rpdu)}).finish()
+        bob_answers.finish()
+        alice_answers.finish()
+
+        self.assertEqual([b"\x03"] * len(SUBMITS), [m.body[:1] for m in alice.messages("frontend", "MESSAGE")], "RP-ACK")
+        delivered = [user_data_of_rp_data(m.body) for m in bob.messages("frontend", "MESSAGE")]
+        self.assertEqual(
+            sorted((first & 0x40, pid, dcs, data) for (first, pid, dcs), _, data in SUBMITS.values()),
+            sorted((tpdu[0] & 0x40, tpdu[9], tpdu[10], tpdu[18:]) for tpdu in delivered),
+            "TP-UDHI, TP-PID, TP-DCS and TP-UD are those that were sent",
+        )
+
+
+def user_data(text):
+    """TP-UDL and TP-UD in UCS2."""
+    octets = text.encode("utf-16-be")
+    return bytes([len(octets)]) + octets
+
+
+# First octet, TP-PID and TP-DCS; TP-VP; TP-UDL and TP-UD (TS 23.040 §9.2.2.2).
+SUBMITS = {
+    "UCS2, absolute validity, TP-RD": ((0x1D, 0x00, 0x08), bytes.fromhex("62112231509504"), user_data("Привет, 世界 ☺")),
+    "class 0": ((0x01, 0x00, 0x10), b"", bytes.fromhex("05e8329bfd06")),
+    "replace type 1, relative validity": ((0x11, 0x41, 0x00), b"\xa7", bytes.fromhex("05e8329bfd06")),
+    "8-bit data to a port, enhanced validity": (
+        (0x49, 0x00, 0x04), bytes.fromhex("021e0000000000"), bytes.fromhex("0b0605043ee43ee500ff800a"),
+    ),
+    "a text of 160 septets": ((0x01, 0x00, 0x00), b"", b"\xa0" + bytes.fromhex("d8b0603c06c3ed") * 20),
+    "reply path": ((0x81, 0x00, 0x00), b"", bytes.fromhex("08e8329bfd066dca")),
+}
+
 
 def user_data_of_rp_data(rpdu):
     """RP-User-Data of an RP-DATA from the network (TS 24.011 §7.3.1.1)."""

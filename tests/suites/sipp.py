@@ -1,6 +1,11 @@
 """SIPp as handset and S-CSCF in front of the frontend, the fake backend behind it; every octet that passes is kept."""
 
+import fcntl
+import re
+import socket
+import struct
 import sys
+import termios
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -130,6 +135,39 @@ class MobileOriginated(WithHandsets):
         handset.finish()
         self.assertEqual([SUBMIT], [m["raw_tpdu"] for m in self.backend.bodies("insert_message")])
 
+    def test_a_stream_may_be_cut_anywhere_and_bring_several_messages_at_once(self):
+        handset = self.answering(msisdn=ALICE, calls=4)
+        with socket.create_connection(("127.0.0.1", self.frontend.sip), timeout=10) as stream:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            one, two, three, four = (self.message(number, stream) for number in range(1, 5))
+            # In the start line's end, between CR and LF, in a name, in the body. tshark passes over a segment that begins
+            # with a ping, so pings have segments of their own.
+            cuts = (one.index(b"SIP/2.0") + 9, one.index(b"\r\nTo:") + 1, one.index(b"Call-ID") + 3, len(one) - 9, len(one))
+            pieces = [one[begin:end] for begin, end in zip((0, *cuts), cuts)]
+            for piece in (*pieces, b"\r\n\r\n", two + three, b"\r\n\r\n", four):
+                stream.sendall(piece)
+                self.eventually("the piece is acknowledged", lambda: unsent(stream) == 0)
+            answers = b""
+            while answers.count(b"SIP/2.0 202 ") < 4:
+                answers += stream.recv(65536)
+        handset.finish()
+
+        beside = re.sub(rb"SIP/2\.0 202 .*?\r\n\r\n", b"", answers, flags=re.DOTALL)
+        self.assertEqual(b"\r\n" * 2, beside, "an answer to each ping (RFC 5626 §4.4.1)")
+        self.assertEqual([1, 2, 3, 4], sorted(m["tp_mr"] for m in self.backend.bodies("insert_message")))
+
+    def message(self, number, stream):
+        """An MO MESSAGE; RP-MR and TP-MR are its number."""
+        tpdu = bytes([0x31, number]) + bytes.fromhex(SUBMIT)[2:]
+        rpdu = bytes([0, number, 0]) + bytes.fromhex("0791447700099099") + bytes([len(tpdu)]) + tpdu
+        host, port = stream.getsockname()
+        return (
+            f"MESSAGE sip:smsc.{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/TCP {host}:{port};branch=z9hG4bKcut{number};rport\r\n"
+            f"Max-Forwards: 68\r\nFrom: <{ALICE_URI}>;tag=cut\r\nTo: <sip:smsc.{DOMAIN}>\r\nCall-ID: cut-{number}@handset\r\n"
+            f"CSeq: 1 MESSAGE\r\nP-Asserted-Identity: <{ALICE_URI}>\r\nContent-Type: application/vnd.3gpp.sms\r\n"
+            f"Content-Length: {len(rpdu)}\r\n\r\n"
+        ).encode() + rpdu
+
     def test_a_retransmission_is_answered_again_and_stored_once(self):
         handset = self.answering(msisdn=ALICE)
         self.send("mo_twice", flags=("-nr",))
@@ -234,6 +272,11 @@ class MobileTerminated(WithHandsets):
         )
         [removal] = self.eventually("removal", lambda: self.backend.requests("delete_location"))
         self.assertEqual({"s_cscf": f"sip:{S_CSCF}"}, removal["query"])
+
+
+def unsent(stream):
+    """Octets of a stream that the other side has not acknowledged (tcp(7), SIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def tp_scts(time):

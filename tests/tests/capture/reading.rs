@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use smsc_proto::sip::{Header, Message, NameAddr, Params, Uri};
+use smsc_proto::sip::{Header, Message, NameAddr, Params, Scheme, Uri};
 
 use crate::pdml::Element;
 use crate::sms;
@@ -59,7 +59,10 @@ impl Reading {
             }
         };
         compare("length", self.length.to_string(), other.length.to_string());
-        compare("headers", format!("{:?}", self.headers), format!("{:?}", other.headers));
+        for index in 0..self.headers.len().max(other.headers.len()) {
+            let (theirs, ours) = (self.headers.get(index), other.headers.get(index));
+            compare(&format!("header {index}"), format!("{theirs:?}"), format!("{ours:?}"));
+        }
         for name in self.parts.keys().chain(other.parts.keys().filter(|name| !self.parts.contains_key(*name)))
         {
             compare(name, format!("{:?}", self.parts.get(name)), format!("{:?}", other.parts.get(name)));
@@ -116,8 +119,8 @@ fn parts(reading: &mut Reading, of: &str, element: &Element) {
         if name.starts_with("_ws.") || name.is_empty() || NOT_COMPARED.contains(&name) {
             continue;
         }
-        // A second name for what has one.
-        if name != "sip.tag" {
+        // Second names for what has one.
+        if !matches!(name, "sip.tag" | "sip.display.info") {
             reading.part(of, format!("{name}={}", part.show));
         }
     }
@@ -165,15 +168,14 @@ pub(crate) fn ours(message: &Message) -> Reading {
     reading.part("cseq", format!("sip.CSeq.method={}", cseq.method.as_str()));
     for value in message.headers(Header::PChargingVector) {
         if let Some(icid) = Params::new(value).value("icid-value") {
-            // It leaves the quotes.
-            let quotes = if value.contains(&format!("\"{icid}\"")) { "\"" } else { "" };
-            reading.part("p-charging-vector", format!("sip.icid_value={quotes}{icid}{quotes}"));
+            reading.part("p-charging-vector", format!("sip.icid_value={}", in_quotes(icid, value)));
         }
     }
     for value in message.headers(Header::PAccessNetworkInfo) {
         let (access, params) = value.split_once(';').unwrap_or((value, ""));
         reading.part("p-access-network-info", format!("sip.P-Access-Network-Info.access-type={access}"));
         if let Some(cell) = Params::new(params).value("utran-cell-id-3gpp") {
+            let cell = in_quotes(cell, params);
             reading.part(
                 "p-access-network-info",
                 format!("sip.P-Access-Network-Info.utran-cell-id-3gpp={cell}"),
@@ -184,6 +186,12 @@ pub(crate) fn ours(message: &Message) -> Reading {
         sms::fields(&rpdu, &mut |name: &str, value: String| reading.part(name, value));
     }
     reading
+}
+
+/// tshark leaves the quotes that a value was written in.
+fn in_quotes(value: &str, header: &str) -> String {
+    let quoted = format!("\"{value}\"");
+    if header.contains(&quoted) { quoted } else { value.to_owned() }
 }
 
 fn start_line(reading: &mut Reading, message: &Message) {
@@ -206,7 +214,8 @@ fn start_line(reading: &mut Reading, message: &Message) {
 fn uri_parts(reading: &mut Reading, of: &str, prefix: &str, uri: &str) {
     let uri = Uri::parse(uri).expect("a URI");
     let password = uri.password.map(|password| format!(":{password}")).unwrap_or_default();
-    if let Some(user) = uri.user {
+    // tshark has no name for the number of a tel URI.
+    if let Some(user) = uri.user.filter(|_| uri.scheme != Scheme::Tel) {
         reading.part(of, format!("{prefix}.user={user}{password}"));
     }
     if !uri.host.is_empty() {
@@ -250,7 +259,9 @@ fn vias(reading: &mut Reading, message: &Message) {
                     Some(port) => part(name, &port.to_string()),
                     None => part(name, name),
                 },
-                _ => part(name, value.unwrap_or(name)),
+                "maddr" | "ttl" | "comp" => part(name, value.unwrap_or_default()),
+                // It has no names for the others.
+                _ => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The fields of an RPDU as we read them, by the names and in the form that tshark has for them.
 
 use smsc_proto::sms::{
-    Address, Alphabet, Carrier, Direction, Rpdu, Timestamp, Tpdu, UserData, Validity, rp_header,
+    Address, Alphabet, Carrier, Dcs, Direction, Rpdu, Timestamp, Tpdu, UserData, Validity, rp_header,
 };
 
 /// Tells every field of an RPDU.
@@ -135,15 +135,21 @@ fn protocol(pid: u8, set: &mut dyn FnMut(&str, String)) {
     if pid >> 6 == 0 {
         set("gsm_sms.tp.pid.telematic_interworking", (pid >> 5 & 1).to_string());
         set("gsm_sms.tp.pid.sm_al_proto", (pid & 0x1f).to_string());
+    } else if pid >> 6 == 1 {
+        set("gsm_sms.tp.pid.message_type", (pid & 0x3f).to_string());
     }
 }
 
 fn validity(vp: Option<Validity>, set: &mut dyn FnMut(&str, String)) {
     let format = match vp {
         None => 0,
-        Some(Validity::Enhanced(octets)) => {
+        Some(validity @ Validity::Enhanced(octets)) => {
+            set("gsm_sms.vp.extension", (octets[0] >> 7).to_string());
+            set("gsm_sms.vp.single_shot_sm", u8::from(validity.single_shot()).to_string());
+            set("gsm_sms.vp.reserved", format!("0x{:02x}", octets[0] >> 3 & 7));
+            set("gsm_sms.vp.validity_period_format", (octets[0] & 7).to_string());
             // No capture has one that gives anything but seconds (TS 23.040 §9.2.3.12.3).
-            set("gsm_sms.vp.validity_period", octets[1].to_string());
+            set("gsm_sms.vp.validity_period", validity.seconds(0).expect("a period").to_string());
             1
         }
         Some(Validity::Relative(octet)) => {
@@ -195,23 +201,44 @@ fn time(time: &Timestamp, set: &mut dyn FnMut(&str, String)) {
 fn user_data(data: &UserData<'_>, set: &mut dyn FnMut(&str, String)) {
     set("gsm_sms.tp-udhi", u8::from(data.header).to_string());
     set("gsm_sms.tp-dcs", data.dcs.0.to_string());
+    data_coding(data.dcs, set);
     set("gsm_sms.tp.user_data_length", data.length.to_string());
     if let Some(udh) = data.udh() {
-        set("gsm_sms.udh.length", udh.len().to_string());
+        set("gsm_sms.dis_field_udh.user_data_header_length", udh.len().to_string());
     }
     for element in data.elements() {
         set("gsm_sms.ie_identifier", format!("0x{:02x}", element.id));
-        set("gsm_sms.ie_length", element.data.len().to_string());
+        set("gsm_sms.dis_field_ud_iei.length", element.data.len().to_string());
     }
     if let Some(part) = data.concatenation() {
         set("gsm_sms.udh.mm.msg_id", part.reference.to_string());
         set("gsm_sms.udh.mm.msg_parts", part.total.to_string());
         set("gsm_sms.udh.mm.msg_part", part.sequence.to_string());
     }
+    if let Some(ports) = data.ports() {
+        set("gsm_sms.destination_port", ports.destination.to_string());
+        set("gsm_sms.originator_port", ports.source.to_string());
+    }
     match data.alphabet() {
         Alphabet::EightBit => set("gsm_sms.sms_body", colons(data.payload())),
         _ => set("gsm_sms.sms_text", data.text().expect("text that is not compressed")),
     }
+}
+
+/// The parts of the general data coding group (TS 23.038 §4).
+fn data_coding(dcs: Dcs, set: &mut dyn FnMut(&str, String)) {
+    if dcs.0 == 0 || dcs.0 >> 6 != 0 {
+        return;
+    }
+    let character_set = match dcs.alphabet() {
+        Alphabet::Gsm7 => 0,
+        Alphabet::EightBit => 1,
+        Alphabet::Ucs2 => 2,
+    };
+    set("gsm_sms.dcs.text_compressed", u8::from(dcs.compressed()).to_string());
+    set("gsm_sms.dcs.message_class_defined", u8::from(dcs.class().is_some()).to_string());
+    set("gsm_sms.dcs.character_set", format!("0x{character_set:02x}"));
+    set("gsm_sms.dcs.message_class", format!("0x{:02x}", dcs.class().unwrap_or_default()));
 }
 
 fn colons(octets: &[u8]) -> String {
