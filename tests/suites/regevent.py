@@ -24,8 +24,8 @@ class Core(Case):
 
     def setUp(self):
         super().setUp()
-        self.s_cscf, self.diameter = free_port(), free_port()
-        hep, hss = free_port(), free_port()
+        self.s_cscf, self.diameter = free_port(), free_port(captured=False)
+        hep, hss = free_port(captured=False), free_port(captured=False)
         self.backend = FakeBackend(self)
         self.capture = self.keep(Collector(hep))
         self.frontend = Frontend(

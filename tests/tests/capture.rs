@@ -92,7 +92,7 @@ fn we_read_every_message_of_sipp_and_kamailio_as_tshark_does() {
     let folder =
         std::env::var_os("SMSC_CAPTURES").map(PathBuf::from).expect("SMSC_CAPTURES is set by tests/run");
     let mut needed = [0; TSHARK.len()];
-    for suite in ["kamailio", "sipp"] {
+    for suite in ["kamailio", "regevent", "sipp"] {
         judge(suite, &pdml::read(&folder.join(format!("{suite}.pcapng"))), &mut needed);
     }
     disagreements::conclude("tshark", TSHARK, &needed);
@@ -130,15 +130,23 @@ fn judge(suite: &str, packets: &[Packet], needed: &mut [usize]) {
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
     assert!(fields > 10 * seen.len() && !seen.is_empty(), "nothing was compared");
+    // A test of the suite regevent kills the S-CSCF, which then owes the frontend an answer.
+    asked.retain(|(branch, method)| {
+        let owed = suite == "regevent" && method == "SUBSCRIBE";
+        !owed || answered.contains(&(branch.clone(), method.clone()))
+    });
     assert_eq!(asked, answered, "every request is in the capture with an answer, whoever spoke with whom");
 }
 
-/// Each datagram is one message, but for the last one of the capture.
+/// Each datagram is one message, but for the last one of the capture and the copies that Kamailio sends to its collector
+/// (HEP).
 fn datagrams(packets: &[Packet]) -> Vec<Seen> {
     let mut seen = Vec::new();
-    for packet in
-        packets.iter().filter(|packet| packet.tcp_stream.is_none() && packet.payload != END_OF_CAPTURE)
-    {
+    let is_sip = |packet: &&Packet| {
+        let other = packet.payload == END_OF_CAPTURE || packet.payload.starts_with(b"HEP3");
+        packet.tcp_stream.is_none() && !other
+    };
+    for packet in packets.iter().filter(is_sip) {
         let [message] = packet.messages.as_slice() else {
             panic!("packet {}: tshark finds {} messages in it", packet.number, packet.messages.len());
         };

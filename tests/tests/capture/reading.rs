@@ -96,7 +96,8 @@ pub(crate) fn tshark(message: &Element, octets: &[u8]) -> Reading {
 fn headers(reading: &mut Reading, section: &Element) {
     for header in &section.children {
         match header.name.as_str() {
-            "sip.call_id_generated" | "_ws.expert" => {}
+            // Authorization once more.
+            "sip.auth" | "sip.call_id_generated" | "_ws.expert" => {}
             // Names it does not know.
             "" => {
                 let (name, value) = header.show.split_once(':').unwrap_or((&header.show, ""));
@@ -116,12 +117,17 @@ fn headers(reading: &mut Reading, section: &Element) {
 fn parts(reading: &mut Reading, of: &str, element: &Element) {
     for part in element.all() {
         let name = part.name.as_str();
-        if name.starts_with("_ws.") || name.is_empty() || NOT_COMPARED.contains(&name) {
+        // What is in Authorization is the S-CSCF's business.
+        if name.starts_with("_ws.")
+            || name.starts_with("sip.auth")
+            || name.is_empty()
+            || NOT_COMPARED.contains(&name)
+        {
             continue;
         }
         // Second names for what has one.
         if !matches!(name, "sip.tag" | "sip.display.info") {
-            reading.part(of, format!("{name}={}", part.show));
+            reading.part(of, format!("{name}={}", part.show.trim()));
         }
     }
 }
