@@ -26,6 +26,12 @@ pub(super) struct Wish {
     mr_counts_up: bool,
     #[serde(default)]
     rd: bool,
+    #[serde(default)]
+    rp: bool,
+    #[serde(default)]
+    srr: bool,
+    #[serde(default)]
+    pid: u8,
     dcs: Option<u8>,
     alphabet: Option<String>,
     vp: Option<Period>,
@@ -55,6 +61,7 @@ struct Period {
     #[serde(rename = "seconds")]
     _seconds: Option<u64>,
     time: Option<String>,
+    hex: Option<String>,
 }
 
 /// Returns what is wrong.
@@ -66,10 +73,11 @@ pub(super) fn judge(wish: &Wish, kind: &str, expected: &Value) -> Option<String>
     };
     match kind {
         "vp" => {
-            let Validity::Relative(octet) = Validity::relative_from_seconds(wish.seconds?) else {
-                return None;
-            };
-            differs(vec![hex(&[octet])].into())
+            let Some(seconds) = wish.seconds else { return Some("no period to write".to_owned()) };
+            match Validity::relative_from_seconds(seconds) {
+                Validity::Relative(octet) => differs(vec![hex(&[octet])].into()),
+                other => Some(format!("{other:?} is not relative")),
+            }
         }
         "packed" => packed(wish, expected),
         "count" => {
@@ -83,7 +91,10 @@ pub(super) fn judge(wish: &Wish, kind: &str, expected: &Value) -> Option<String>
             )
         }
         "lengths" | "texts" => {
-            let parts = parts(wish, &wish.text).ok()?;
+            let parts = match parts(wish, &wish.text) {
+                Ok(parts) => parts,
+                Err(error) => return Some(error.to_string()),
+            };
             let texts = parts.iter().map(|part| part.as_user_data().text().expect("our own text is read"));
             differs(match kind {
                 "lengths" => texts.map(|text| text.chars().count()).collect(),
@@ -91,7 +102,10 @@ pub(super) fn judge(wish: &Wish, kind: &str, expected: &Value) -> Option<String>
             })
         }
         "ud" => {
-            let parts = parts(wish, &wish.text).ok()?;
+            let parts = match parts(wish, &wish.text) {
+                Ok(parts) => parts,
+                Err(error) => return Some(error.to_string()),
+            };
             let segments = parts.iter().map(|part| {
                 serde_json::json!({ "udhi": part.header, "udl": part.length, "ud": hex(&part.octets) })
             });
@@ -111,6 +125,7 @@ fn parts(wish: &Wish, text: &str) -> Result<Vec<Part>, SplitError> {
     let named = wish.alphabet.as_deref().map(|name| match name {
         "gsm7" => Alphabet::Gsm7,
         "ucs2" => Alphabet::Ucs2,
+        "8bit" => Alphabet::EightBit,
         other => panic!("{other} is no alphabet"),
     });
     let languages: Vec<Language> =
@@ -147,8 +162,10 @@ fn submits(wish: &Wish, expected: &Value) -> Option<String> {
         Ok(parts) => parts,
         Err(error) => return Some(error.to_string()),
     };
-    let expected: Vec<Vec<u8>> =
-        expected.as_array()?.iter().map(|hex| octets(hex.as_str()?)).collect::<Option<_>>()?;
+    let segments = expected.as_array().and_then(|segments| {
+        segments.iter().map(|segment| octets(segment.as_str()?)).collect::<Option<Vec<_>>>()
+    });
+    let Some(expected) = segments else { return Some(format!("{expected} are no TPDUs")) };
     let ours: Vec<Vec<u8>> =
         parts.iter().enumerate().map(|(index, part)| submit(wish, index as u8, part)).collect();
     (ours != expected && !same_meaning(&ours, &expected)).then(|| {
@@ -164,11 +181,11 @@ fn submit(wish: &Wish, index: u8, part: &Part) -> Vec<u8> {
     };
     let submit = Submit {
         reject_duplicates: wish.rd,
-        reply_path: false,
-        status_report_request: false,
+        reply_path: wish.rp,
+        status_report_request: wish.srr,
         mr: wish.mr + if wish.mr_counts_up { index } else { 0 },
         da: da.expect("a number"),
-        pid: 0,
+        pid: wish.pid,
         vp: wish.vp.as_ref().map(validity),
         ud: part.as_user_data(),
     };
@@ -187,6 +204,10 @@ fn validity(period: &Period) -> Validity {
             let quarters = time.offset().seconds() / 900;
             Validity::Absolute(Timestamp::from_unix(time.timestamp().as_second(), quarters as i8))
         }
+        ("enhanced", ..) => {
+            let octets = octets(period.hex.as_deref().unwrap_or_default()).unwrap_or_default();
+            Validity::Enhanced(octets.try_into().expect("an enhanced period has seven octets"))
+        }
         (other, ..) => panic!("{other} is no format of a validity period"),
     }
 }
@@ -203,7 +224,8 @@ fn same_meaning(ours: &[Vec<u8>], expected: &[Vec<u8>]) -> bool {
                 let mut elements: Vec<(u8, Vec<u8>)> =
                     submit.ud.elements().map(|element| (element.id, element.data.to_vec())).collect();
                 elements.sort();
-                (submit.mr, submit.da, submit.pid, submit.vp, submit.ud.dcs, elements)
+                let flags = [submit.reject_duplicates, submit.reply_path, submit.status_report_request];
+                (flags, submit.mr, submit.da, submit.pid, submit.vp, submit.ud.dcs, elements)
             })
             .collect();
         Some((text, heads))
