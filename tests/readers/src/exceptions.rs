@@ -76,6 +76,20 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         reader: Reader::Rsip,
+        name: "rsip: an IPv6 address in From",
+        clause: "RFC 3261 §25.1: host is an IPv6reference",
+        applies: |message| message.from().is_ok_and(|from| ipv6(&from)),
+        fields: &["From"],
+    },
+    Exception {
+        reader: Reader::Rsip,
+        name: "rsip: an IPv6 address in Route",
+        clause: "RFC 3261 §25.1: host is an IPv6reference",
+        applies: |message| message.routes().any(|route| route.is_ok_and(|route| ipv6(&route))),
+        fields: &["Route"],
+    },
+    Exception {
+        reader: Reader::Rsip,
         name: "rsip: an IPv6 address in Contact",
         clause: "RFC 3261 §25.1: host is an IPv6reference",
         applies: |message| message.contacts().any(|contact| contact.is_ok_and(|contact| ipv6(&contact))),
