@@ -43,12 +43,15 @@ impl Identity {
     /// Reads a URI. A digits-only user part is a number unless it is an IMSI of the home network (design §11).
     pub(crate) fn of(uri: &str, settings: &Settings) -> Option<Self> {
         let parsed = Uri::parse(uri).ok()?;
-        let written = parsed.number().filter(|number| number.len() <= 21);
-        let imsi = written.clone().filter(|digits| !parsed.is_phone() && is_imsi(digits, settings));
-        let number = written.filter(|_| imsi.is_none()).map(|number| Number {
-            digits: digits(&number).to_owned(),
-            international: number.starts_with('+'),
-        });
+        let (number, imsi) = match parsed.number().filter(|number| number.len() <= 21) {
+            Some(digits) if is_imsi(&digits, settings) && !parsed.is_phone() => (None, Some(digits)),
+            Some(number) => {
+                let number =
+                    Number { digits: digits(&number).to_owned(), international: number.starts_with('+') };
+                (Some(number), None)
+            }
+            None => (None, None),
+        };
         Some(Self { uri: uri.to_owned(), aor: parsed.aor_key(), number, imsi })
     }
 }

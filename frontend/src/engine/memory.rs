@@ -49,12 +49,12 @@ impl Engine {
     pub(super) fn memory_answered(&mut self, now: Now, memory: MemoryAvailable, answer: Answered) {
         match answer {
             Ok(_) => {
-                self.send_smma_ack(now, &memory.addressee);
+                self.send_smma_ack(now, memory.addressee);
                 self.poll_all_soon(now);
             }
             Err(error) => {
                 let refusal = Refusal { cause: CAUSE_TEMPORARY, fcs: None };
-                self.refuse_submission(now, &memory.addressee, refusal, &error.to_string());
+                self.refuse_submission(now, memory.addressee, refusal, &error.to_string());
             }
         }
     }

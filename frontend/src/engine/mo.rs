@@ -39,7 +39,16 @@ pub(super) struct Sender {
 impl Engine {
     /// A MESSAGE from a trusted peer.
     pub(super) fn message(&mut self, now: Now, request: Request) {
-        let Some(sender) = self.sender(now, &request.message) else {
+        let sender = self.sender(now, &request.message);
+        if self.is_ours(now, &request.message, sender.as_ref()) {
+            self.metrics.loops.inc();
+            tracing::warn!(
+                peer = %request.flow.remote, call_id = request.message.call_id().unwrap_or_default(),
+                "loop: the core sent our own MESSAGE back; a terminating iFC for this PSI matches it"
+            );
+            return self.refuse(now, &request, 482, "loop", |r| r);
+        }
+        let Some(sender) = sender else {
             return self.refuse(now, &request, 403, "no_asserted_identity", |r| r);
         };
         match super::content::read(&request.message) {
@@ -52,12 +61,18 @@ impl Engine {
     }
 
     fn sender(&mut self, now: Now, message: &Message) -> Option<Sender> {
-        let mut asserted: Vec<Identity> = Vec::with_capacity(2);
-        for identity in message.p_asserted_identities().take(4).filter_map(Result::ok) {
-            asserted.extend(Identity::of(identity.uri, &self.settings));
+        let settings = self.settings.clone();
+        let mut asserted = message
+            .p_asserted_identities()
+            .take(4)
+            .filter_map(|identity| Identity::of(identity.ok()?.uri, &settings));
+        let identity = asserted.next()?;
+        let mut number = self.subscribers.number(now.mono, &identity);
+        while number.is_none() {
+            let Some(other) = asserted.next() else { break };
+            number = self.subscribers.number(now.mono, &other);
         }
-        let number = asserted.iter().find_map(|identity| self.subscribers.number(now.mono, identity));
-        asserted.into_iter().next().map(|identity| Sender { identity, number })
+        Some(Sender { identity, number })
     }
 
     fn rpdu(&mut self, now: Now, request: &Request, sender: &Sender, carried: &Carried) {
@@ -81,7 +96,7 @@ impl Engine {
                 let addressee = self.addressee(now, request, sender, header.mr);
                 self.refuse_submission(
                     now,
-                    &addressee,
+                    addressee,
                     Refusal { cause: error.rp_cause(), fcs: None },
                     &error.to_string(),
                 );
@@ -104,12 +119,12 @@ impl Engine {
             Ok(_) => {
                 self.answer(now, request, 202, |r| r);
                 let refusal = Refusal { cause: CAUSE_NOT_IMPLEMENTED, fcs: Some(FCS_COMMAND_UNSUPPORTED) };
-                return self.refuse_submission(now, &addressee, refusal, "SMS-COMMAND is not supported");
+                return self.refuse_submission(now, addressee, refusal, "SMS-COMMAND is not supported");
             }
             Err(error) => {
                 self.answer(now, request, 202, |r| r);
                 let refusal = Refusal { cause: error.rp_cause(), fcs: None };
-                return self.refuse_submission(now, &addressee, refusal, &error.to_string());
+                return self.refuse_submission(now, addressee, refusal, &error.to_string());
             }
         };
         if submit.ud.dcs.compressed() {
@@ -117,7 +132,7 @@ impl Engine {
             let refusal = Refusal { cause: CAUSE_REJECTED, fcs: Some(FCS_ALPHABET_UNSUPPORTED) };
             return self.refuse_submission(
                 now,
-                &addressee,
+                addressee,
                 refusal,
                 "compressed text (TS 23.042) is not supported",
             );
@@ -130,7 +145,7 @@ impl Engine {
                 self.answer(now, request, 202, |r| r);
                 let refusal = Refusal { cause: CAUSE_UNASSIGNED, fcs: Some(FCS_INVALID_ADDRESS) };
                 let why = format!("TP-DA is the dummy MSISDN, and who is meant is not told: {error}");
-                return self.refuse_submission(now, &addressee, refusal, &why);
+                return self.refuse_submission(now, addressee, refusal, &why);
             }
         };
         let mut key = idempotency_key(&request.message, &sender.identity.uri);
@@ -241,7 +256,7 @@ fn idempotency_key(message: &Message, identity: &str) -> Key {
         identity.as_bytes(),
         message.call_id().unwrap_or_default().as_bytes(),
         cseq.as_bytes(),
-        &message.body(),
+        message.body_octets(),
     ])
 }
 

@@ -13,6 +13,7 @@ mod compose;
 mod content;
 mod deliveries;
 mod handsets;
+mod hex;
 mod hops;
 mod identity;
 mod memory;
@@ -54,6 +55,7 @@ pub use token::{Keys, Token, TokenId};
 
 use deliveries::DeliveryId;
 use handsets::Handsets;
+use hex::Hex;
 use hops::Hops;
 use identity::Subscribers;
 use outcomes::{OutcomeId, Outcomes};
@@ -89,6 +91,8 @@ pub struct Engine {
     instance: String,
     /// Connections whose peers are trusted for their certificates.
     authenticated: FxHashSet<u64>,
+    /// What a MESSAGE of ours that comes back has as its sender.
+    own_aor: Option<String>,
 }
 
 /// What an engine timer means when it fires.
@@ -184,6 +188,7 @@ impl Engine {
             draining: false,
             instance,
             authenticated: FxHashSet::default(),
+            own_aor: uas::own_aor(&settings),
             random,
             metrics,
             settings: Arc::new(settings),
@@ -278,6 +283,7 @@ impl Engine {
 
     /// Puts new settings in force.
     pub fn apply(&mut self, now: Now, settings: Settings) {
+        self.own_aor = uas::own_aor(&settings);
         self.settings = Arc::new(settings);
         self.follow_polled_locations(now);
         self.drain_events(now);
@@ -397,7 +403,13 @@ impl Engine {
 
     fn branch(&mut self) -> String {
         let sequence = self.next();
-        format!("{}{sequence:x}", self.instance)
+        [&self.instance, Hex::new(sequence).as_str()].concat()
+    }
+
+    /// A Call-ID of ours without a token.
+    fn new_call_id(&mut self) -> String {
+        let (random, sequence) = (Hex::new(self.random.next()), Hex::new(self.next()));
+        [random.padded(), sequence.as_str(), "@", &self.settings.advertised_host].concat()
     }
 
     /// An IMS charging identifier: 64 random bits and a number that this pod never used (RFC 7315 §4.6).

@@ -41,6 +41,15 @@ struct Poll {
     failures: u32,
 }
 
+impl Poll {
+    /// Has a poll follow the one that is under way or due, if there is one.
+    fn put_off(&mut self) -> bool {
+        let busy = self.in_flight.is_some() || self.scheduled;
+        self.wanted |= busy;
+        busy
+    }
+}
+
 impl Engine {
     /// Starts and stops polling as `polling.locations` says.
     pub(super) fn follow_polled_locations(&mut self, now: Now) {
@@ -64,8 +73,11 @@ impl Engine {
 
     /// An event made it likely that a queue has something: poll all locations, coalesced.
     pub(super) fn poll_all_soon(&mut self, now: Now) {
-        let locations: Vec<Arc<str>> = self.polls.by_location.keys().cloned().collect();
-        for location in locations {
+        let idle = self.polls.by_location.iter_mut().filter_map(|(location, poll)| {
+            let busy = poll.put_off();
+            (!busy).then(|| location.clone())
+        });
+        for location in idle.collect::<Vec<_>>() {
             self.poll_soon(now, &location);
         }
     }
@@ -80,24 +92,19 @@ impl Engine {
         if self.draining {
             return;
         }
-        let Some((location, poll)) = self.polls.by_location.get_key_value(location) else { return };
-        if poll.in_flight.is_some() || poll.scheduled {
-            let location = location.clone();
-            if let Some(poll) = self.polls.by_location.get_mut(&location) {
-                poll.wanted = true;
-            }
+        let Some((location, _)) = self.polls.by_location.get_key_value(location) else { return };
+        let location = location.clone();
+        let Some(poll) = self.polls.by_location.get_mut(&location) else { return };
+        if poll.put_off() {
             return;
         }
-        let location = location.clone();
-        let gap = self.settings.timers.poll_gap;
-        let at = poll.last.map_or(now.mono, |last| now.mono.max(last + gap));
-        if at <= now.mono {
-            self.poll(now, &location);
-        } else if let Some(poll) = self.polls.by_location.get_mut(&location) {
+        let at = poll.last.map_or(now.mono, |last| now.mono.max(last + self.settings.timers.poll_gap));
+        if at > now.mono {
             poll.scheduled = true;
             let epoch = poll.epoch;
-            self.schedule.set(at, Timer::Poll { location, epoch, timer: false });
+            return self.schedule.set(at, Timer::Poll { location, epoch, timer: false });
         }
+        self.poll(now, &location);
     }
 
     pub(super) fn poll_due(&mut self, now: Now, location: &Arc<str>, epoch: u64, timer: bool) {

@@ -7,8 +7,9 @@ use smsc_proto::sms::{Address, Direction, RpData, Rpdu};
 
 use super::compose::Composed;
 use super::handsets::{part_count, part_number};
+use super::hex::Hex;
 use super::identity::digits;
-use super::{Engine, Now, ReportUri, Token, TokenId};
+use super::{Engine, Now, Token, TokenId};
 
 /// A MESSAGE of ours has no more octets, so that it still fits a datagram with the Vias of others (design §7).
 const LONGEST: usize = 900;
@@ -24,18 +25,18 @@ impl Engine {
         call_id: &str,
         route: Option<&str>,
     ) -> SipRequest {
-        let tag = self.random.next();
+        let tag = Hex::new(self.random.next());
         let mut request = SipRequest::new("MESSAGE", uri).header(Header::MaxForwards, "70");
         if let Some(route) = route {
             let loose = if route.contains(";lr") { "" } else { ";lr" };
-            request = request.header(Header::Route, &format!("<{route}{loose}>"));
+            request = request.header_parts(Header::Route, &["<", route, loose, ">"]);
         }
         request
-            .header(Header::From, &format!("<{own}>;tag={tag:x}"))
-            .header(Header::To, &format!("<{uri}>"))
+            .header_parts(Header::From, &["<", own, ">;tag=", tag.as_str()])
+            .header_parts(Header::To, &["<", uri, ">"])
             .header(Header::CallId, call_id)
             .header(Header::CSeq, "1 MESSAGE")
-            .header(Header::PAssertedIdentity, &format!("<{own}>"))
+            .header_parts(Header::PAssertedIdentity, &["<", own, ">"])
     }
 
     /// Adds P-Charging-Vector to a request that is otherwise finished. What we originate has our network as orig-ioi
@@ -113,10 +114,7 @@ impl Engine {
 
     /// Our own URI: what handsets answer to (From and P-Asserted-Identity).
     pub(super) fn own_uri(&self, token: Option<&str>) -> String {
-        match &self.settings.report_uri {
-            ReportUri::Fixed(uri) | ReportUri::Pod(uri) => uri.clone(),
-            ReportUri::Message(host) => format!("sip:{}@{host}", token.unwrap_or("smsc")),
-        }
+        self.settings.report_uri.with(token)
     }
 }
 

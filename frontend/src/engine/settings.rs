@@ -103,6 +103,16 @@ pub enum ReportUri {
     Message(String),
 }
 
+impl ReportUri {
+    /// The URI, of a message where it has one of its own.
+    pub(super) fn with(&self, token: Option<&str>) -> String {
+        match self {
+            Self::Fixed(uri) | Self::Pod(uri) => uri.clone(),
+            Self::Message(host) => format!("sip:{}@{host}", token.unwrap_or("smsc")),
+        }
+    }
+}
+
 /// How the `reg` event is subscribed to (RFC 3680, TS 24.341 §5.3.3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegEvent {

@@ -181,7 +181,7 @@ impl Engine {
         }
         match submission.answer {
             AnswerBy::Rp(addressee) => {
-                self.send_rp_ack(now, &addressee, accepted.scts, Some((submission.key, &accepted.id)))
+                self.send_rp_ack(now, *addressee, accepted.scts, Some((submission.key, &accepted.id)))
             }
             AnswerBy::Sip(request) => self.answer(now, &request, 202, |r| r),
         }
@@ -197,7 +197,7 @@ impl Engine {
             return;
         }
         match submission.answer {
-            AnswerBy::Rp(addressee) => self.refuse_submission(now, &addressee, refusal, &error.to_string()),
+            AnswerBy::Rp(addressee) => self.refuse_submission(now, *addressee, refusal, &error.to_string()),
             AnswerBy::Sip(request) => {
                 let status = if refusal.cause == 1 { 404 } else { 403 };
                 self.refuse(now, &request, status, "backend_refused", |r| r);
@@ -219,7 +219,7 @@ impl Engine {
         match answer {
             AnswerBy::Rp(addressee) => {
                 let refusal = Refusal { cause: CAUSE_TEMPORARY, fcs: None };
-                self.refuse_submission(now, &addressee, refusal, "the backend did not answer in time");
+                self.refuse_submission(now, *addressee, refusal, "the backend did not answer in time");
             }
             AnswerBy::Sip(request) => self.refuse_overload(now, &request),
         }
@@ -294,18 +294,18 @@ impl Engine {
                 let confirms = Some((key, &accepted.id));
                 if self.settings.reject_duplicates {
                     let refusal = Refusal { cause: CAUSE_REJECTED, fcs: Some(FCS_DUPLICATE) };
-                    self.refuse_repeat(now, &addressee, refusal, "duplicate", confirms);
+                    self.refuse_repeat(now, addressee, refusal, "duplicate", confirms);
                 } else {
-                    self.send_rp_ack(now, &addressee, accepted.scts, confirms);
+                    self.send_rp_ack(now, addressee, accepted.scts, confirms);
                 }
             }
-            Verdict::Refused(refusal) => self.refuse_submission(now, &addressee, refusal, "refused before"),
+            Verdict::Refused(refusal) => self.refuse_submission(now, addressee, refusal, "refused before"),
             Verdict::Unanswered | Verdict::RepeatOf(_) => {}
         }
     }
 
     /// Answers a submission RP-ERROR.
-    pub(super) fn refuse_submission(&mut self, now: Now, addressee: &Addressee, refusal: Refusal, why: &str) {
+    pub(super) fn refuse_submission(&mut self, now: Now, addressee: Addressee, refusal: Refusal, why: &str) {
         self.refuse_repeat(now, addressee, refusal, why, None);
     }
 
@@ -313,7 +313,7 @@ impl Engine {
     fn refuse_repeat(
         &mut self,
         now: Now,
-        addressee: &Addressee,
+        addressee: Addressee,
         refusal: Refusal,
         why: &str,
         confirms: Confirmation<'_>,

@@ -64,7 +64,7 @@ impl Engine {
     pub(super) fn send_rp_ack(
         &mut self,
         now: Now,
-        to: &Addressee,
+        to: Addressee,
         scts: Option<Time>,
         confirms: Confirmation<'_>,
     ) {
@@ -76,15 +76,16 @@ impl Engine {
     }
 
     /// RP-ACK to an RP-SMMA: nothing was submitted, so it carries no TPDU (TS 24.011 §7.3.3).
-    pub(super) fn send_smma_ack(&mut self, now: Now, to: &Addressee) {
-        self.send_submit_report(now, to, &Rpdu::Ack(RpAck { mr: to.rp_mr, user_data: None }), None);
+    pub(super) fn send_smma_ack(&mut self, now: Now, to: Addressee) {
+        let rpdu = Rpdu::Ack(RpAck { mr: to.rp_mr, user_data: None });
+        self.send_submit_report(now, to, &rpdu, None);
     }
 
     /// RP-ERROR with its cause, and an SMS-SUBMIT-REPORT that carries TP-FCS where there is one.
     pub(super) fn send_rp_error(
         &mut self,
         now: Now,
-        to: &Addressee,
+        to: Addressee,
         refusal: Refusal,
         confirms: Confirmation<'_>,
     ) {
@@ -101,23 +102,23 @@ impl Engine {
     fn send_submit_report(
         &mut self,
         now: Now,
-        to: &Addressee,
+        to: Addressee,
         rpdu: &Rpdu<'_>,
         confirms: Option<([u8; 16], MessageId)>,
     ) {
         let mut body = Vec::with_capacity(32);
         rpdu.encode(Direction::NetworkToMs, &mut body);
-        let target = self.report_hop(now, to, &[]).unwrap_or_else(|| to.back.clone());
+        let target = self.report_hop(now, &to, &[]).unwrap_or_else(|| to.back.clone());
         self.submit_report_to(
             now,
-            Sent { to: to.clone(), body, confirms, target, icid: String::new(), tried: Vec::new() },
+            Sent { to, body, confirms, target, icid: String::new(), tried: Vec::new() },
         );
     }
 
     /// The configured next hop but for those tried, else back where the submission came from.
     fn report_hop(&mut self, now: Now, to: &Addressee, tried: &[Target]) -> Option<Target> {
-        let configured = self.settings.s_cscf_uri.clone();
-        match configured.as_deref().map(|uri| self.next_hop(now, uri, tried)) {
+        let settings = self.settings.clone();
+        match settings.s_cscf_uri.as_deref().map(|uri| self.next_hop(now, uri, tried)) {
             Some(Hop::Known(target)) => Some(target),
             _ => Some(&to.back).filter(|back| !tried.contains(back)).cloned(),
         }
@@ -125,11 +126,9 @@ impl Engine {
 
     fn submit_report_to(&mut self, now: Now, sent: Sent) {
         let Sent { to, body, target, .. } = &sent;
-        let call_id =
-            format!("{:016x}{:x}@{}", self.random.next(), self.next(), self.settings.advertised_host);
-        let (own, icid) = (self.own_uri(None), self.new_icid());
-        let configured = self.settings.s_cscf_uri.clone();
-        let route = configured.as_deref().or(to.s_cscf.as_deref());
+        let (call_id, icid, settings) = (self.new_call_id(), self.new_icid(), self.settings.clone());
+        let own = self.own_uri(None);
+        let route = settings.s_cscf_uri.as_deref().or(to.s_cscf.as_deref());
         tracing::debug!(to = %to.uri, in_reply_to = %to.in_reply_to, icid, "submit report");
         let request = self
             .new_request(&to.uri, &own, &call_id, route)

@@ -3,8 +3,10 @@
 use smsc_proto::sip::transaction::{Flow, ServerId};
 use smsc_proto::sip::{Header, Message, Method, Response, Uri, classify_malformed};
 
+use super::hex::Hex;
 use super::metrics::AnswerLabel;
-use super::{Engine, Now};
+use super::mo::Sender;
+use super::{Engine, Now, Settings};
 
 /// The methods we serve.
 const ALLOW: &str = "MESSAGE, REGISTER, NOTIFY, OPTIONS";
@@ -43,14 +45,6 @@ impl Engine {
                 .refuse(now, &request, 420, "extension", |r| r.header(Header::Unsupported, &required));
         }
         match message.method() {
-            Some(Method::Message) if self.is_ours(now, message) => {
-                self.metrics.loops.inc();
-                tracing::warn!(
-                    peer = %flow.remote, call_id = message.call_id().unwrap_or_default(),
-                    "loop: the core sent our own MESSAGE back; a terminating iFC for this PSI matches it"
-                );
-                self.refuse(now, &request, 482, "loop", |r| r);
-            }
             Some(Method::Message) => self.message(now, request),
             Some(Method::Register) => self.register(now, &request),
             Some(Method::Options) => self.answer(now, &request, 200, |r| {
@@ -72,7 +66,7 @@ impl Engine {
             return;
         }
         self.count_refusal("untrusted_peer", 403);
-        let octets = Response::to(message, flow.remote, 403, &self.tag(message)).to_bytes();
+        let octets = Response::to(message, flow.remote, 403, self.tag(message).as_str()).to_bytes();
         self.sip.respond_stateless(flow, message, octets);
     }
 
@@ -83,7 +77,7 @@ impl Engine {
         }
         if let Some(message) = classify_malformed(octets) {
             self.count_refusal("malformed", 400);
-            let response = Response::to(&message, flow.remote, 400, &self.tag(&message)).to_bytes();
+            let response = Response::to(&message, flow.remote, 400, self.tag(&message).as_str()).to_bytes();
             self.sip.respond_stateless(flow, &message, response);
         }
     }
@@ -94,7 +88,7 @@ impl Engine {
         let status = self.settings.overload_status;
         self.count_refusal("overload", status);
         let retry_after = self.retry_after();
-        let octets = Response::to(message, flow.remote, status, &self.tag(message))
+        let octets = Response::to(message, flow.remote, status, self.tag(message).as_str())
             .header(Header::RetryAfter, &retry_after)
             .to_bytes();
         self.sip.respond_stateless(flow, message, octets);
@@ -130,8 +124,8 @@ impl Engine {
         complete: impl FnOnce(Response) -> Response,
     ) {
         let tag = self.tag(&request.message);
-        let response = Response::to(&request.message, request.flow.remote, status, &tag);
-        self.sip.respond(now.mono, request.id, complete(response).to_bytes());
+        let response = Response::to(&request.message, request.flow.remote, status, tag.as_str());
+        self.sip.respond(now.mono, request.id, complete(response).into_bytes());
     }
 
     fn count_refusal(&mut self, reason: &'static str, status: u16) {
@@ -139,13 +133,13 @@ impl Engine {
     }
 
     /// The To tag: the same for every answer to one request, also when answered without state (RFC 3261 §8.2.7).
-    fn tag(&self, message: &Message) -> String {
+    fn tag(&self, message: &Message) -> Hex {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = rustc_hash::FxBuildHasher.build_hasher();
         hasher.write(self.instance.as_bytes());
         hasher.write(message.header(Header::CallId).unwrap_or_default().as_bytes());
         hasher.write(message.header(Header::From).unwrap_or_default().as_bytes());
-        format!("{:x}", hasher.finish())
+        Hex::new(hasher.finish())
     }
 
     fn retry_after(&mut self) -> String {
@@ -154,19 +148,17 @@ impl Engine {
 
     /// True if this MESSAGE left one of our pods: our branch in a Via, our own URI as its sender, or our token on what
     /// flows to handsets.
-    fn is_ours(&self, now: Now, message: &Message) -> bool {
-        let our_via = message.vias().filter_map(Result::ok).any(|via| {
-            via.branch()
-                .is_some_and(|b| b.strip_prefix("z9hG4bK").is_some_and(|b| b.starts_with(&self.instance)))
-        });
-        let from_us = || {
-            let own = Uri::parse(&self.own_uri(None)).map(|own| own.aor_key());
-            let sender = message.p_asserted_identities().filter_map(Result::ok).next();
-            sender.and_then(|sender| Uri::parse(sender.uri).ok()).is_some_and(|s| own == Ok(s.aor_key()))
-        };
+    pub(super) fn is_ours(&self, now: Now, message: &Message, sender: Option<&Sender>) -> bool {
+        // Hardly any Via has the name of our branches in it, so few need to be read.
+        let our_via = message.headers(Header::Via).any(|line| line.contains(&self.instance))
+            && message.vias().filter_map(Result::ok).any(|via| {
+                let branch = via.branch().and_then(|branch| branch.strip_prefix("z9hG4bK"));
+                branch.is_some_and(|branch| branch.starts_with(&self.instance))
+            });
+        let from_us = || sender.is_some_and(|sender| self.own_aor.as_ref() == Some(&sender.identity.aor));
         let to_handset = || {
             let report_to_us = message.content_type().is_some_and(|c| c.is("application", "vnd.3gpp.sms"))
-                && smsc_proto::sms::rp_header(&message.body()).is_none_or(|rp| rp.mti & 1 == 0);
+                && smsc_proto::sms::rp_header(message.body_octets()).is_none_or(|rp| rp.mti & 1 == 0);
             !report_to_us
                 && message
                     .call_id()
@@ -174,4 +166,9 @@ impl Engine {
         };
         our_via || from_us() || to_handset()
     }
+}
+
+/// What a sender is known by that claims to be us.
+pub(super) fn own_aor(settings: &Settings) -> Option<String> {
+    Uri::parse(&settings.report_uri.with(None)).ok().map(|own| own.aor_key())
 }

@@ -73,10 +73,14 @@ impl Response {
 
     /// The response as octets.
     pub fn to_bytes(&self) -> Bytes {
-        let mut out = Vec::with_capacity(self.head.len() + self.body.len() + 32);
-        out.extend_from_slice(&self.head);
-        push_body(&mut out, &self.body);
-        out.into()
+        self.clone().into_bytes()
+    }
+
+    /// The response as octets, where it was built.
+    pub fn into_bytes(self) -> Bytes {
+        let Response { mut head, body, status: _ } = self;
+        push_body(&mut head, &body);
+        head.into()
     }
 }
 

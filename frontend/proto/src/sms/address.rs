@@ -174,7 +174,11 @@ impl Address {
     /// Returns the number as one dials it: with a leading `+` if it is international; the text of an alphanumeric one.
     #[must_use]
     pub fn as_dialled(&self) -> String {
-        if self.is_international() && !self.is_empty() { format!("+{self}") } else { self.to_string() }
+        if self.is_alphanumeric() {
+            return self.to_string();
+        }
+        let plus = (self.is_international() && !self.is_empty()).then_some('+');
+        plus.into_iter().chain(self.digit_chars()).collect()
     }
 
     /// Reads a TP address: length in semi-octets, type, value.
@@ -279,6 +283,10 @@ impl Address {
         }
     }
 
+    fn digit_chars(&self) -> impl Iterator<Item = char> {
+        (0..self.semi_octets).filter_map(|index| digit_char(self.semi_octet(index)))
+    }
+
     fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut count = usize::from(self.semi_octets) * 4 / 7;
         // Many senders tell whole octets, not useful semi-octets: the septet that then seems to be there is no @.
@@ -296,9 +304,7 @@ impl fmt::Display for Address {
         if self.is_alphanumeric() {
             return self.write_text(f);
         }
-        (0..self.semi_octets)
-            .filter_map(|index| digit_char(self.semi_octet(index)))
-            .try_for_each(|digit| fmt::Write::write_char(f, digit))
+        self.digit_chars().try_for_each(|digit| fmt::Write::write_char(f, digit))
     }
 }
 

@@ -94,10 +94,6 @@ impl Engine {
         }
     }
 
-    fn new_call_id(&mut self) -> String {
-        format!("{:016x}{:x}@{}", self.random.next(), self.next(), self.settings.advertised_host)
-    }
-
     pub(in crate::engine) fn subscribe_answered(&mut self, now: Now, sent: Sent, result: Final<'_>) {
         let Sent { aor, serial, target, mut tried, refresh, asked } = sent;
         let known = self.subscriptions.by_aor.get_mut(&aor).filter(|known| known.request == Some(serial));
