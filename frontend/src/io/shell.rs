@@ -166,8 +166,21 @@ impl Shell {
         }
     }
 
-    /// Does what the engine has put out.
+    /// Does what the engine has put out, and what that leads to.
     fn perform(&mut self) {
+        loop {
+            self.perform_outputs();
+            let unsent = self.udp.flush();
+            if unsent.is_empty() {
+                return;
+            }
+            for transmit in unsent {
+                self.engine.handle_transport_failure(now(), TransportFailure::Unsent(transmit));
+            }
+        }
+    }
+
+    fn perform_outputs(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Transmit(transmit) => self.transmit(transmit),
@@ -202,29 +215,21 @@ impl Shell {
     fn transmit(&mut self, transmit: Transmit) {
         let failed = match transmit.to.clone() {
             Destination::Flow(flow) if flow.transport.is_reliable() => self.streams.reply(flow, transmit),
-            Destination::Flow(flow) => self.datagram(Some(flow.local), flow.remote, transmit),
+            Destination::Flow(flow) => {
+                self.udp.send(Some(flow.local), flow.remote, transmit).map_err(TransportFailure::Unsent)
+            }
             Destination::Connect(target @ Target { transport: Some(transport), .. })
                 if transport.is_reliable() =>
             {
                 self.streams.send(transport, &target, transmit)
             }
-            Destination::Connect(Target { addr, .. }) => self.datagram(None, addr, transmit),
+            Destination::Connect(Target { addr, .. }) => {
+                self.udp.send(None, addr, transmit).map_err(TransportFailure::Unsent)
+            }
         };
         if let Err(failure) = failed {
             self.engine.handle_transport_failure(now(), failure);
         }
-    }
-
-    fn datagram(
-        &mut self,
-        index: Option<u16>,
-        peer: SocketAddr,
-        transmit: Transmit,
-    ) -> Result<(), TransportFailure> {
-        self.udp.send(index, peer, transmit.bytes.clone()).map_err(|error| {
-            tracing::info!(%peer, %error, "UDP send");
-            TransportFailure::Unsent(transmit)
-        })
     }
 
     fn spawn(&self, work: impl Future<Output = Input> + Send + 'static) {

@@ -1,17 +1,23 @@
-//! UDP listeners: batches in, direct sends out, a bounded queue where the socket is full.
+//! UDP listeners: a batch in and a batch out by one system call each, a bounded queue where the socket is full.
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use smsc_proto::sip::transaction::Transmit;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// Datagrams that wait for a full socket; beyond, the oldest is dropped: SIP repeats it.
 const BACKLOG: usize = 4096;
-/// Datagrams taken before other inputs get their turn.
+/// Datagrams taken before other inputs get their turn, and sent at once.
 const BATCH: usize = 64;
+/// The longest datagram.
+const LONGEST: usize = 65_536;
 /// Kernel buffers: a burst must not be lost while the loop is busy.
 const SOCKET_BUFFER: usize = 4 << 20;
 
@@ -19,14 +25,18 @@ const SOCKET_BUFFER: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Udp {
     sockets: Vec<Listener>,
-    buffer: Box<[u8]>,
+    /// Room for a batch, of which only what datagrams fill is ever touched.
+    buffer: Vec<u8>,
+    failed: Vec<Transmit>,
 }
 
 #[derive(Debug)]
 struct Listener {
     socket: UdpSocket,
     local: SocketAddr,
-    backlog: VecDeque<(SocketAddr, Bytes)>,
+    /// How many datagrams the next turn may bring: twice what the last one brought.
+    expected: usize,
+    outbox: VecDeque<(SocketAddr, Transmit)>,
 }
 
 impl Udp {
@@ -34,7 +44,7 @@ impl Udp {
     pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
         let bind = |address: &SocketAddr| Listener::bind(*address).map_err(|error| (*address, error));
         let sockets = addresses.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { sockets, buffer: vec![0; 65_536].into_boxed_slice() })
+        Ok(Self { sockets, buffer: vec![0; BATCH * LONGEST], failed: Vec::new() })
     }
 
     /// The bound addresses.
@@ -45,10 +55,8 @@ impl Udp {
     /// Ready when some socket has input; also sends what waited.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<usize> {
         for (index, listener) in self.sockets.iter_mut().enumerate() {
-            while !listener.backlog.is_empty() && listener.socket.poll_send_ready(context).is_ready() {
-                if !listener.flush_one() {
-                    break;
-                }
+            while !listener.outbox.is_empty() && listener.socket.poll_send_ready(context).is_ready() {
+                listener.flush(&mut self.failed);
             }
             if listener.socket.poll_recv_ready(context).is_ready() {
                 return Poll::Ready(index);
@@ -59,42 +67,50 @@ impl Udp {
 
     /// Takes what a socket has, up to a batch.
     pub(super) fn receive(&mut self, index: usize, mut each: impl FnMut(SocketAddr, Bytes)) {
-        let Some(listener) = self.sockets.get(index) else { return };
-        for _ in 0..BATCH {
-            match listener.socket.try_recv_from(&mut self.buffer) {
-                Ok((length, peer)) => each(peer, Bytes::copy_from_slice(&self.buffer[..length])),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error for some earlier datagram; which one is not known, its timers take care of it.
-                Err(error) => tracing::debug!(%error, "UDP receive"),
+        let Some(listener) = self.sockets.get_mut(index) else { return };
+        match listener.receive(&mut self.buffer) {
+            Ok(datagrams) => {
+                listener.expected = (2 * datagrams.len()).clamp(1, BATCH);
+                for ((peer, length), octets) in datagrams.into_iter().zip(self.buffer.chunks_exact(LONGEST)) {
+                    each(peer, Bytes::copy_from_slice(&octets[..length]));
+                }
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // An ICMP error for some earlier datagram; which one is not known, its timers take care of it.
+            Err(error) => tracing::debug!(%error, "UDP receive"),
         }
     }
 
-    /// Sends by the socket a request came in by, or by the first of the peer's address family.
-    pub(super) fn send(&mut self, index: Option<u16>, peer: SocketAddr, octets: Bytes) -> io::Result<()> {
+    /// Queues a datagram for the socket a request came in by, or for the first of the peer's address family;
+    /// [`Udp::flush`] sends it. Given back where there is no such socket.
+    pub(super) fn send(
+        &mut self,
+        index: Option<u16>,
+        peer: SocketAddr,
+        transmit: Transmit,
+    ) -> Result<(), Transmit> {
+        let family = |listener: &&mut Listener| listener.local.is_ipv4() == peer.is_ipv4();
         let chosen = match index {
-            Some(index) => usize::from(index),
-            None => self
-                .sockets
-                .iter()
-                .position(|listener| listener.local.is_ipv4() == peer.is_ipv4())
-                .unwrap_or(usize::MAX),
+            Some(index) => self.sockets.get_mut(usize::from(index)),
+            None => self.sockets.iter_mut().find(family),
         };
-        let listener = self.sockets.get_mut(chosen).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::AddrNotAvailable, "no UDP listener of that address family")
-        })?;
-        if listener.backlog.is_empty() {
-            match listener.socket.try_send_to(&octets, peer) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+        let Some(listener) = chosen else {
+            tracing::info!(%peer, "no UDP listener of that address family");
+            return Err(transmit);
+        };
+        if listener.outbox.len() >= BACKLOG {
+            listener.outbox.pop_front();
         }
-        if listener.backlog.len() >= BACKLOG {
-            listener.backlog.pop_front();
-        }
-        listener.backlog.push_back((peer, octets));
+        listener.outbox.push_back((peer, transmit));
         Ok(())
+    }
+
+    /// Sends what is queued, as far as the sockets take it; returns what cannot be sent, now or since the last time.
+    pub(super) fn flush(&mut self) -> Vec<Transmit> {
+        for listener in &mut self.sockets {
+            listener.flush(&mut self.failed);
+        }
+        std::mem::take(&mut self.failed)
     }
 }
 
@@ -112,17 +128,60 @@ impl Listener {
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;
-        Ok(Self { socket, local, backlog: VecDeque::new() })
+        Ok(Self { socket, local, expected: 1, outbox: VecDeque::new() })
     }
 
-    fn flush_one(&mut self) -> bool {
-        let Some((peer, octets)) = self.backlog.front() else { return false };
-        match self.socket.try_send_to(octets, *peer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
-            _ => {
-                self.backlog.pop_front();
-                true
+    /// Fills slots of the buffer; tells whence each datagram is and how long.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<Vec<(SocketAddr, usize)>> {
+        let slots = buffer.chunks_exact_mut(LONGEST).take(self.expected);
+        let mut slots: Vec<_> = slots.map(|slot| [IoSliceMut::new(slot)]).collect();
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slots.len(), None);
+        self.socket.try_io(Interest::READABLE, || {
+            let received = recvmmsg(
+                self.socket.as_raw_fd(),
+                &mut headers,
+                slots.iter_mut(),
+                MsgFlags::MSG_DONTWAIT,
+                None,
+            )?;
+            // Each has a sender of a family that we listen on; the slots behind one without would move up.
+            let unknown = SocketAddr::new(self.local.ip(), 0);
+            Ok(received.map(|one| (one.address.and_then(peer).unwrap_or(unknown), one.bytes)).collect())
+        })
+    }
+
+    fn flush(&mut self, failed: &mut Vec<Transmit>) {
+        while !self.outbox.is_empty() {
+            match self.send() {
+                Ok(sent) => drop(self.outbox.drain(..sent)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The first of the batch could not be sent.
+                Err(error) => {
+                    let Some((peer, transmit)) = self.outbox.pop_front() else { return };
+                    tracing::info!(%peer, %error, "UDP send");
+                    failed.push(transmit);
+                }
             }
         }
     }
+
+    /// Sends the first of what is queued; tells how many.
+    fn send(&self) -> io::Result<usize> {
+        if let (1, Some((peer, transmit))) = (self.outbox.len(), self.outbox.front()) {
+            return self.socket.try_send_to(&transmit.bytes, *peer).map(|_| 1);
+        }
+        let batch = || self.outbox.iter().take(BATCH);
+        let slices: Vec<_> = batch().map(|(_, transmit)| [IoSlice::new(&transmit.bytes)]).collect();
+        let peers: Vec<_> = batch().map(|(peer, _)| Some(SockaddrStorage::from(*peer))).collect();
+        let mut headers = MultiHeaders::preallocate(slices.len(), None);
+        self.socket.try_io(Interest::WRITABLE, || {
+            let socket = self.socket.as_raw_fd();
+            Ok(sendmmsg(socket, &mut headers, &slices, &peers, [], MsgFlags::MSG_DONTWAIT)?.count())
+        })
+    }
+}
+
+fn peer(address: SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
 }
