@@ -11,6 +11,7 @@ pub mod types;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use error::{BackendError, ErrorClass};
 pub use types::*;
@@ -35,7 +36,7 @@ pub trait Backend: Send + Sync + 'static {
     fn delete_location(&self, removal: LocationRemoval) -> Answer<'_, ()>;
 
     /// Hands a short message over; `Ok` means the backend has stored it durably.
-    fn insert_message(&self, message: NewMessage) -> Answer<'_, Accepted>;
+    fn insert_message(&self, message: Arc<NewMessage>) -> Answer<'_, Accepted>;
 
     /// Fetches up to `limit` messages waiting for `location`.
     fn get_queue(&self, location: String, limit: u32) -> Answer<'_, Vec<QueuedMessage>>;

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// The error that `reply` to an `insert_message` gives.
 async fn error_of(reply: Reply) -> BackendError {
     let url = Peer::new([reply]).start().await;
-    RestBackend::new(plain(&url)).unwrap().insert_message(message()).await.unwrap_err()
+    RestBackend::new(plain(&url)).unwrap().insert_message(message().into()).await.unwrap_err()
 }
 
 /// A server that reads one request from each connection, writes that connection's octets and closes it. The task
@@ -126,7 +126,7 @@ async fn no_answer_in_time_is_a_timeout() {
     let url = Peer::new([Reply::Silence]).start().await;
     let timeout = Duration::from_millis(50);
     let backend = RestBackend::new(RestConfig { timeout, ..plain(&url) }).unwrap();
-    let error = backend.insert_message(message()).await.unwrap_err();
+    let error = backend.insert_message(message().into()).await.unwrap_err();
     assert_eq!(error.to_string(), "insert_message: timeout: no answer within 50ms");
 }
 
@@ -135,7 +135,7 @@ async fn a_closed_port_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = RestBackend::new(plain(&url)).unwrap().insert_message(message()).await.unwrap_err();
+    let error = RestBackend::new(plain(&url)).unwrap().insert_message(message().into()).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Unreachable);
     assert!(error.detail.contains("refused"), "{error}");
     assert!(!error.detail.contains("127.0.0.1:") || !error.detail.contains("/api/"), "{error}");
@@ -150,7 +150,8 @@ async fn a_closed_connection_is_unreachable_and_garbage_is_nonsense() {
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", ErrorClass::Nonsense),
     ] {
         let (url, _) = raw_peer([octets]).await;
-        let error = RestBackend::new(plain(&url)).unwrap().insert_message(message()).await.unwrap_err();
+        let error =
+            RestBackend::new(plain(&url)).unwrap().insert_message(message().into()).await.unwrap_err();
         assert_eq!(error.class, class, "{error}");
     }
 }
@@ -160,12 +161,12 @@ async fn a_message_is_sent_again_once_with_its_key_after_the_connection_broke() 
     let ok = b"HTTP/1.1 201 Created\r\nContent-Length: 8\r\n\r\n{\"id\":1}";
     let (url, served) = raw_peer([b"", ok]).await;
     let backend = RestBackend::new(RestConfig::new(url)).unwrap();
-    assert_eq!(backend.insert_message(message()).await.unwrap().id, "1".into());
+    assert_eq!(backend.insert_message(message().into()).await.unwrap().id, "1".into());
     assert_eq!((served.await.unwrap(), backend.stats().repeats), (2, 1));
 
     let (url, served) = raw_peer([b"", b""]).await;
     let backend = RestBackend::new(RestConfig::new(url)).unwrap();
-    assert_eq!(backend.insert_message(message()).await.unwrap_err().class, ErrorClass::Unreachable);
+    assert_eq!(backend.insert_message(message().into()).await.unwrap_err().class, ErrorClass::Unreachable);
     assert_eq!((served.await.unwrap(), backend.stats().repeats), (2, 1));
 }
 
@@ -173,7 +174,7 @@ async fn a_message_is_sent_again_once_with_its_key_after_the_connection_broke() 
 async fn a_message_is_not_sent_again_here_after_any_answer() {
     let peer = Peer::new([answer(503, "")]);
     let backend = RestBackend::new(RestConfig::new(peer.start().await)).unwrap();
-    assert_eq!(backend.insert_message(message()).await.unwrap_err().class, ErrorClass::Busy);
+    assert_eq!(backend.insert_message(message().into()).await.unwrap_err().class, ErrorClass::Busy);
     assert_eq!(peer.seen().len(), 1);
 }
 
@@ -224,7 +225,7 @@ async fn failures_in_a_row_open_the_breaker_and_nothing_more_is_sent() {
     config.breaker = BreakerConfig { failures: 2, open, max_open: open };
     let backend = RestBackend::new(config).unwrap();
     for _ in 0..2 {
-        assert_eq!(backend.insert_message(message()).await.unwrap_err().class, ErrorClass::Busy);
+        assert_eq!(backend.insert_message(message().into()).await.unwrap_err().class, ErrorClass::Busy);
     }
     let error = backend.get_queue("l".into(), 1).await.unwrap_err();
     assert_eq!((error.class, error.status, error.retry_after), (ErrorClass::Unreachable, None, Some(600)));
@@ -269,7 +270,8 @@ async fn requests_beyond_the_cap_wait_and_then_fail_unsent() {
     let timeout = Duration::from_millis(50);
     let url = peer.start().await;
     let backend = RestBackend::new(RestConfig { max_in_flight: 1, timeout, ..plain(&url) }).unwrap();
-    let (first, second) = tokio::join!(backend.insert_message(message()), backend.insert_message(message()));
+    let (first, second) =
+        tokio::join!(backend.insert_message(message().into()), backend.insert_message(message().into()));
     let mut classes = [first, second].map(|result| result.unwrap_err().class.as_str());
     classes.sort_unstable();
     assert_eq!(classes, ["timeout", "unreachable"]);

@@ -69,7 +69,7 @@ async fn the_five_operations_carry_a_message_from_one_handset_to_the_other_and_i
     let backend = fake.backend();
     backend.frontend_register(registration()).await.unwrap();
     backend.insert_location(location()).await.unwrap();
-    let accepted = backend.insert_message(message()).await.unwrap();
+    let accepted = backend.insert_message(message().into()).await.unwrap();
 
     let rows = backend.get_queue("smsc01.example".into(), 10).await.unwrap();
     let [row] = &rows[..] else { panic!("one row, not {rows:?}") };
@@ -128,8 +128,8 @@ async fn a_message_whose_answer_got_lost_is_one_message() {
     let fake = Fake::start(&[]).await;
     fake.control("faults", json!({"operation": "insert_message", "fault": "lose_answer"})).await;
     let backend = fake.backend();
-    let first = backend.insert_message(message()).await.unwrap();
-    let again = backend.insert_message(message()).await.unwrap();
+    let first = backend.insert_message(message().into()).await.unwrap();
+    let again = backend.insert_message(message().into()).await.unwrap();
     assert_eq!(first, again);
     assert_eq!(fake.state().await["messages"].as_array().unwrap().len(), 1);
     let requests = fake.get("requests?operation=insert_message").await;
@@ -142,7 +142,8 @@ async fn a_message_whose_answer_got_lost_is_one_message() {
 async fn a_backend_that_ignores_keys_stores_what_it_is_sent() {
     let fake = Fake::start(&["--ignore-keys", "--integer-ids"]).await;
     let backend = fake.backend();
-    let ids = [backend.insert_message(message()).await, backend.insert_message(message()).await];
+    let ids =
+        [backend.insert_message(message().into()).await, backend.insert_message(message().into()).await];
     assert_eq!(ids.map(|accepted| accepted.unwrap().id.0), ["1", "2"]);
 }
 
@@ -193,7 +194,7 @@ async fn every_scripted_fault_has_its_class() {
     for (mut fault, class, retry_after) in cases {
         fault["operation"] = "insert_message".into();
         fake.control("faults", fault.clone()).await;
-        let error = backend.insert_message(message()).await.unwrap_err();
+        let error = backend.insert_message(message().into()).await.unwrap_err();
         assert_eq!((error.class, error.retry_after), (class, retry_after), "{fault}: {error}");
         assert_eq!(error.rp_cause, fault["rp_cause"].as_u64().map(|cause| cause as u8));
     }
@@ -206,8 +207,8 @@ async fn a_token_is_asked_for_and_never_recorded() {
     std::fs::write(&token, "hunter2").unwrap();
     let fake = Fake::start(&["--token", "hunter2", "--log", log.to_str().unwrap()]).await;
     let config = RestConfig { token_file: Some(token), ..RestConfig::new(&fake.url) };
-    RestBackend::new(config).unwrap().insert_message(message()).await.unwrap();
-    let error = fake.backend().insert_message(message()).await.unwrap_err();
+    RestBackend::new(config).unwrap().insert_message(message().into()).await.unwrap();
+    let error = fake.backend().insert_message(message().into()).await.unwrap_err();
     assert_eq!(error.to_string(), "insert_message: denied: HTTP 401: the token is not known");
     let recorded = std::fs::read_to_string(log).unwrap();
     assert_eq!(recorded.lines().count(), 2);
@@ -218,7 +219,7 @@ async fn a_token_is_asked_for_and_never_recorded() {
 async fn the_fake_notices_what_breaks_the_contract() {
     let fake = Fake::start(&[]).await;
     let wrong = NewMessage { raw_tpdu: Some("01FF".into()), ..message() };
-    let error = fake.backend().insert_message(wrong).await.unwrap_err();
+    let error = fake.backend().insert_message(wrong.into()).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Refused);
     assert_eq!(fake.get("state").await["violations"], json!(["insert_message: raw_tpdu is '01FF', not hex"]));
 }

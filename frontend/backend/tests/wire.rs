@@ -83,7 +83,7 @@ async fn delete_location_says_whose_registration_ends() {
 #[tokio::test]
 async fn insert_message_carries_its_key_as_a_header_only() {
     let (backend, peer) = pair(answer(201, r#"{"id": "m-1", "scts": "2026-11-21T10:00:00Z"}"#)).await;
-    let accepted = backend.insert_message(message()).await.unwrap();
+    let accepted = backend.insert_message(message().into()).await.unwrap();
     let scts = Some("2026-11-21T10:00:00Z".parse().unwrap());
     assert_eq!(accepted, Accepted { id: "m-1".into(), scts, duplicate: false });
     let body = json!({
@@ -98,7 +98,7 @@ async fn insert_message_carries_its_key_as_a_header_only() {
 #[tokio::test]
 async fn insert_message_takes_a_repeat_and_an_integer_id() {
     let (backend, _) = pair(answer(200, r#"{"id": 42, "duplicate": true, "queue": "x"}"#)).await;
-    let accepted = backend.insert_message(message()).await.unwrap();
+    let accepted = backend.insert_message(message().into()).await.unwrap();
     assert_eq!(accepted, Accepted { id: "42".into(), scts: None, duplicate: true });
 }
 

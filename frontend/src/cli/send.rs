@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -74,7 +75,7 @@ pub fn run(args: &SendArgs) -> Result<Exit, Failure> {
 
 /// The message as the contract has it. It comes from an application, so its source type is `http`: that is the door
 /// for those, and no handset is told anything about it.
-fn message(args: &SendArgs, config: &Config) -> Result<NewMessage, Failure> {
+fn message(args: &SendArgs, config: &Config) -> Result<Arc<NewMessage>, Failure> {
     let usage = |text: String| Failure::new(Exit::Usage, text);
     let to = Address::dialled(&args.to).map_err(|error| usage(format!("--to {}: {error}", args.to)))?;
     let from = args.from.clone().or_else(|| config.sc_address.clone()).unwrap_or_else(|| NOBODY.to_owned());
@@ -85,13 +86,13 @@ fn message(args: &SendArgs, config: &Config) -> Result<NewMessage, Failure> {
     }
     let encoding =
         encoding(&args.text, &languages(config)).map_err(|error| usage(format!("--text: {error}")))?;
-    Ok(NewMessage {
+    Ok(Arc::new(NewMessage {
         idempotency_key: args.idempotency_key.clone().unwrap_or_else(fresh_key),
         destination_ton: to.ton(),
         destination_npi: to.npi(),
         source_smsc: config.location.clone(),
         ..NewMessage::bare(SourceType::Http, from, to.as_dialled(), encoding, args.text.clone())
-    })
+    }))
 }
 
 /// A key no other command has: the standard library's hash keys are the system's randomness.
@@ -103,7 +104,11 @@ fn fresh_key() -> String {
 }
 
 /// Offers the message with one key until the backend has taken or refused it, or the budget is spent.
-async fn insert(backend: &dyn Backend, message: &NewMessage, budget: Duration) -> Result<Accepted, Failure> {
+async fn insert(
+    backend: &dyn Backend,
+    message: &Arc<NewMessage>,
+    budget: Duration,
+) -> Result<Accepted, Failure> {
     let end = Instant::now() + budget;
     loop {
         match backend.insert_message(message.clone()).await {

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use smsc_backend::{
@@ -33,7 +34,7 @@ pub enum Call {
     /// `DELETE` of a location.
     DeleteLocation(LocationRemoval),
     /// `insert_message`.
-    InsertMessage(Box<NewMessage>),
+    InsertMessage(Arc<NewMessage>),
     /// `get_queue`.
     GetQueue {
         /// Whose queue.

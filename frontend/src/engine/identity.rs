@@ -35,7 +35,7 @@ pub(crate) struct Number {
 impl Number {
     /// Digits with `+` where the number is international.
     pub(crate) fn dialled(&self) -> String {
-        if self.international { format!("+{}", self.digits) } else { self.digits.clone() }
+        if self.international { ["+", &self.digits].concat() } else { self.digits.clone() }
     }
 }
 
@@ -45,10 +45,12 @@ impl Identity {
         let parsed = Uri::parse(uri).ok()?;
         let (number, imsi) = match parsed.number().filter(|number| number.len() <= 21) {
             Some(digits) if is_imsi(&digits, settings) && !parsed.is_phone() => (None, Some(digits)),
-            Some(number) => {
-                let number =
-                    Number { digits: digits(&number).to_owned(), international: number.starts_with('+') };
-                (Some(number), None)
+            Some(mut digits) => {
+                let international = digits.starts_with('+');
+                if international {
+                    digits.remove(0);
+                }
+                (Some(Number { digits, international }), None)
             }
             None => (None, None),
         };

@@ -1,5 +1,7 @@
 //! From the handset (design §4, MO): 202 at once, RP-ACK only after the backend has durably taken the message.
 
+use std::sync::Arc;
+
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use smsc_backend::{Encoding, NewMessage, SourceType};
@@ -171,7 +173,7 @@ impl Engine {
             message.destination_msisdn = uri;
         }
         self.submissions.know_by(now.mono, submit_key, key);
-        self.submit(now, key, message, AnswerBy::Rp(Box::new(addressee)));
+        self.submit(now, key, Arc::new(message), AnswerBy::Rp(Box::new(addressee)));
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one source of the record's fields")]
@@ -184,13 +186,13 @@ impl Engine {
         submit: &Submit<'_>,
         key: &Key,
         submit_key: &Key,
-    ) -> Box<NewMessage> {
+    ) -> NewMessage {
         let (encoding, body) = match (submit.ud.dcs.alphabet(), submit.ud.text()) {
             (Alphabet::Gsm7, Ok(text)) => (Encoding::Gsm7, text),
             (Alphabet::Ucs2, Ok(text)) => (Encoding::Ucs2, text),
             _ => (Encoding::Binary, HEXLOWER.encode(submit.ud.payload())),
         };
-        Box::new(NewMessage {
+        NewMessage {
             idempotency_key: HEXLOWER.encode(key),
             source_msisdn: source(sender),
             destination_msisdn: submit.da.as_dialled(),
@@ -214,7 +216,7 @@ impl Engine {
             status_report_requested: submit.status_report_request,
             call_id: message.call_id().ok().map(str::to_owned),
             icid: icid(message),
-        })
+        }
     }
 
     /// text/plain or CPIM: the recipient is in the request, and the 2xx waits for the backend (design §11).
@@ -235,7 +237,7 @@ impl Engine {
         }
         // One of too many parts is refused when it is to be sent; whoever asks why is told so then.
         let encoding = encoding(&text.body, &self.settings.languages).unwrap_or(Encoding::Ucs2);
-        let message = Box::new(NewMessage {
+        let message = Arc::new(NewMessage {
             idempotency_key: HEXLOWER.encode(&key),
             destination_ton: u8::from(number.international),
             destination_npi: 1,

@@ -201,12 +201,12 @@ impl Engine {
     /// Takes one SIP message: a datagram, or what a stream framer cut out.
     pub fn handle_message(&mut self, now: Now, flow: Flow, octets: Bytes) {
         self.metrics.received.inc();
-        match Message::parse(octets.clone()) {
+        match Message::read(octets) {
             Ok(message) if message.is_request() && !self.trusts(flow) => {
                 self.untrusted(flow, &message);
             }
             Ok(message) => self.sip.handle_message(now.mono, flow, message),
-            Err(error) => {
+            Err((error, octets)) => {
                 tracing::debug!(peer = %flow.remote, %error, "dropped: not SIP");
                 self.drop_input(error.reason());
                 self.malformed(flow, &octets);
@@ -408,18 +408,18 @@ impl Engine {
 
     /// A Call-ID of ours without a token.
     fn new_call_id(&mut self) -> String {
-        let (random, sequence) = (Hex::new(self.random.next()), Hex::new(self.next()));
-        [random.padded(), sequence.as_str(), "@", &self.settings.advertised_host].concat()
+        [&self.new_icid(), "@", &self.settings.advertised_host].concat()
     }
 
     /// An IMS charging identifier: 64 random bits and a number that this pod never used (RFC 7315 §4.6).
     fn new_icid(&mut self) -> String {
-        format!("{:016x}{:x}", self.random.next(), self.next())
+        let (random, sequence) = (Hex::new(self.random.next()), Hex::new(self.next()));
+        [random.padded(), sequence.as_str()].concat()
     }
 
     /// P-Charging-Vector of a request of ours: our network is orig-ioi (TS 24.229 §5.7.3).
     fn charging_vector(&self, icid: &str) -> String {
-        format!("icid-value={icid};orig-ioi={}", self.settings.ims_domain)
+        ["icid-value=", icid, ";orig-ioi=", &self.settings.ims_domain].concat()
     }
 
     fn tell(

@@ -114,7 +114,7 @@ impl Engine {
 
     /// Our own URI: what handsets answer to (From and P-Asserted-Identity).
     pub(super) fn own_uri(&self, token: Option<&str>) -> String {
-        self.settings.report_uri.with(token)
+        self.settings.report_uri.with(token).into_owned()
     }
 }
 

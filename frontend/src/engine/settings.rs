@@ -1,5 +1,6 @@
 //! What the engine needs to know of config.yaml, parsed once.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -105,10 +106,10 @@ pub enum ReportUri {
 
 impl ReportUri {
     /// The URI, of a message where it has one of its own.
-    pub(super) fn with(&self, token: Option<&str>) -> String {
+    pub(super) fn with(&self, token: Option<&str>) -> Cow<'_, str> {
         match self {
-            Self::Fixed(uri) | Self::Pod(uri) => uri.clone(),
-            Self::Message(host) => format!("sip:{}@{host}", token.unwrap_or("smsc")),
+            Self::Fixed(uri) | Self::Pod(uri) => uri.into(),
+            Self::Message(host) => format!("sip:{}@{host}", token.unwrap_or("smsc")).into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A submission between 202 and RP-ACK: asked of the backend until it answers or the budget is spent, and remembered
 //! afterwards for repeats of it (design §4, MO repeats).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
@@ -75,7 +76,7 @@ impl Submissions {
 #[derive(Debug)]
 struct Submission {
     key: Key,
-    message: Box<NewMessage>,
+    message: Arc<NewMessage>,
     answer: AnswerBy,
     deadline: Instant,
     failures: u32,
@@ -109,7 +110,7 @@ pub(super) enum Verdict {
 
 impl Engine {
     /// Takes a submission to the backend.
-    pub(super) fn submit(&mut self, now: Now, key: Key, message: Box<NewMessage>, answer: AnswerBy) {
+    pub(super) fn submit(&mut self, now: Now, key: Key, message: Arc<NewMessage>, answer: AnswerBy) {
         let id = self.next();
         self.tell(None, "mo", || {
             format!(

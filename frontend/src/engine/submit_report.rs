@@ -127,7 +127,7 @@ impl Engine {
     fn submit_report_to(&mut self, now: Now, sent: Sent) {
         let Sent { to, body, target, .. } = &sent;
         let (call_id, icid, settings) = (self.new_call_id(), self.new_icid(), self.settings.clone());
-        let own = self.own_uri(None);
+        let own = settings.report_uri.with(None);
         let route = settings.s_cscf_uri.as_deref().or(to.s_cscf.as_deref());
         tracing::debug!(to = %to.uri, in_reply_to = %to.in_reply_to, icid, "submit report");
         let request = self

@@ -57,7 +57,7 @@ fn perform(backend: Arc<dyn Backend>, id: CallId, call: Call) -> Running {
             }
             Call::InsertLocation(location) => backend.insert_location(location).await.map(|()| Reply::Done),
             Call::DeleteLocation(removal) => backend.delete_location(removal).await.map(|()| Reply::Done),
-            Call::InsertMessage(message) => backend.insert_message(*message).await.map(Reply::Accepted),
+            Call::InsertMessage(message) => backend.insert_message(message).await.map(Reply::Accepted),
             Call::GetQueue { location, limit } => backend.get_queue(location, limit).await.map(Reply::Rows),
             Call::ProcessMessage { id, report } => {
                 backend.process_message(id, *report).await.map(Reply::Processed)

@@ -36,7 +36,8 @@ async fn measure(path: PathBuf) -> Result<(), Box<dyn Error>> {
     for (concurrency, count) in [(1, 2000), (64, MESSAGES), (256, MESSAGES)] {
         let start = Instant::now();
         for first in (0..count).step_by(concurrency) {
-            let batch = (first..).take(concurrency).map(|n| store.insert_message(message(n, concurrency)));
+            let batch =
+                (first..).take(concurrency).map(|n| store.insert_message(message(n, concurrency).into()));
             for answer in futures_util::future::join_all(batch).await {
                 answer?;
             }

@@ -193,7 +193,7 @@ impl Backend for Store {
         )
     }
 
-    fn insert_message(&self, message: NewMessage) -> Answer<'_, Accepted> {
+    fn insert_message(&self, message: Arc<NewMessage>) -> Answer<'_, Accepted> {
         Box::pin(
             self.writer.request("insert_message", move |unit| ops::accept::insert_message(unit, &message)),
         )

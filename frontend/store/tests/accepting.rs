@@ -107,7 +107,10 @@ async fn a_repeated_key_is_the_same_message_with_the_same_scts_even_after_delive
 #[tokio::test]
 async fn repeats_in_one_commit_are_one_message_too() {
     let world = World::registered().await;
-    let keyed = || world.store.insert_message(NewMessage { idempotency_key: "k1".into(), ..message(BOB) });
+    let keyed = || {
+        let message = NewMessage { idempotency_key: "k1".into(), ..message(BOB) };
+        world.store.insert_message(message.into())
+    };
     let (a, b, c) = tokio::join!(keyed(), keyed(), keyed());
     let mut answers = [a.unwrap(), b.unwrap(), c.unwrap()];
     answers.sort_by_key(|answer| answer.duplicate);
@@ -185,7 +188,7 @@ async fn what_no_repetition_cures_is_refused_with_its_cause() {
             retry_after: None,
             detail: detail.into(),
         };
-        assert_eq!(world.store.insert_message(message).await, Err(expected));
+        assert_eq!(world.store.insert_message(message.into()).await, Err(expected));
     }
     assert_eq!(world.store.summary().await.unwrap().messages.len(), 0);
 }

@@ -118,7 +118,7 @@ async fn at_the_cap_of_open_messages_senders_come_back_later_and_repeats_are_sti
     let keyed = NewMessage { idempotency_key: "k".into(), ..message(BOB) };
     world.insert(keyed.clone()).await;
     world.insert(message(BOB)).await;
-    let error = world.store.insert_message(message(BOB)).await.unwrap_err();
+    let error = world.store.insert_message(message(BOB).into()).await.unwrap_err();
     assert_eq!(
         (error.class, error.status, error.retry_after, error.detail.as_str()),
         (ErrorClass::Busy, Some(429), Some(10), "2 messages wait already")
@@ -157,7 +157,7 @@ async fn a_database_at_its_size_takes_no_message_but_lets_them_out() {
     let big = text(BOB, &"x".repeat(4000));
     let mut taken = 0;
     let error = loop {
-        match world.store.insert_message(big.clone()).await {
+        match world.store.insert_message(big.clone().into()).await {
             Ok(_) => taken += 1,
             Err(error) => break error,
         }
@@ -255,7 +255,7 @@ async fn at_the_cap_of_frontends_a_new_one_is_put_off_and_a_nameless_one_refused
 #[tokio::test]
 async fn requests_beyond_what_may_wait_are_put_off() {
     let world = capped(Caps { waiting: 1, ..Caps::default() });
-    let requests: Vec<_> = (0..2000).map(|_| world.store.insert_message(message(BOB))).collect();
+    let requests: Vec<_> = (0..2000).map(|_| world.store.insert_message(message(BOB).into())).collect();
     let answers = futures_util::future::join_all(requests).await;
     let taken = answers.iter().filter(|answer| answer.is_ok()).count();
     let put_off = answers.into_iter().filter_map(Result::err).collect::<Vec<_>>();

@@ -181,7 +181,7 @@ async fn examine(path: PathBuf, answered: Answered) {
     for number in answered.unanswered.into_inner() {
         // Whether it was taken before the kill or not: with its key it is one message now.
         let new = NewMessage { idempotency_key: number.to_string(), ..message_number(number) };
-        let again = smsc_backend::Backend::insert_message(&store, new).await.unwrap();
+        let again = smsc_backend::Backend::insert_message(&store, new.into()).await.unwrap();
         accepted.insert(number, again.id.0);
     }
     let mut found = Vec::new();

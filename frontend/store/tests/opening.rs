@@ -83,8 +83,8 @@ async fn a_database_that_fails_is_never_an_acknowledgement_and_recovers() {
     .unwrap();
     // Several in one commit: the trouble of some must not be that of others.
     let (a, b, located) = tokio::join!(
-        world.store.insert_message(message(BOB)),
-        world.store.insert_message(message(BOB)),
+        world.store.insert_message(message(BOB).into()),
+        world.store.insert_message(message(BOB).into()),
         world.store.insert_location(common::location(BOB, common::SMSC01)),
     );
     for error in [a.unwrap_err(), b.unwrap_err()] {

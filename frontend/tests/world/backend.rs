@@ -1,6 +1,7 @@
 //! A backend in memory: like OmniMessage (rows come back until they are final), or leasing like the embedded store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smsc_backend::{
@@ -195,7 +196,7 @@ impl Backend {
                 }
                 Ok(Reply::Done)
             }
-            Call::InsertMessage(message) => Ok(Reply::Accepted(self.take(at, *message))),
+            Call::InsertMessage(message) => Ok(Reply::Accepted(self.take(at, Arc::unwrap_or_clone(message)))),
             Call::GetQueue { location, limit } => Ok(Reply::Rows(self.queue(at, &location, limit))),
             Call::ProcessMessage { id, report } => self.record(at, &id, *report),
         }

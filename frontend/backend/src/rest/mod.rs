@@ -18,6 +18,7 @@ mod tls;
 mod token;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -165,9 +166,10 @@ impl Backend for RestBackend {
         })
     }
 
-    fn insert_message(&self, mut message: NewMessage) -> Answer<'_, Accepted> {
+    fn insert_message(&self, message: Arc<NewMessage>) -> Answer<'_, Accepted> {
         Box::pin(async move {
             let operation = "insert_message";
+            let mut message = Arc::unwrap_or_clone(message);
             // The key travels as a header only.
             let key = std::mem::take(&mut message.idempotency_key);
             let header = if key.is_empty() { None } else { Some(header(operation, IDEMPOTENCY_KEY, &key)?) };

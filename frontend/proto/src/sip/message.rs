@@ -38,15 +38,31 @@ impl Message {
     /// [`ParseError`] if the structure cannot be read. [`classify_malformed`](super::classify_malformed) tells whether
     /// a 400 can be sent nevertheless.
     pub fn parse(datagram: Bytes) -> Result<Message, ParseError> {
-        let start =
-            datagram.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).ok_or(ParseError::Empty)?;
-        let (start_line, headers) = scan::start_line(&datagram, start)?;
+        Message::read(datagram).map_err(|(error, _)| error)
+    }
+
+    /// The same, and gives the octets back with the error.
+    ///
+    /// # Errors
+    /// As for [`Message::parse`].
+    pub fn read(datagram: Bytes) -> Result<Message, (ParseError, Bytes)> {
+        let (start_line, headers) = match start_line(&datagram) {
+            Ok(found) => found,
+            Err(error) => return Err((error, datagram)),
+        };
         let mut message = Message::beginning(datagram, start_line);
-        let head = scan::head(&message.raw, headers, &mut message.lines)?;
-        message.unfolded = head.unfolded;
-        message.body_start = head.end;
-        message.body_end = head.end + message.body_length()?;
-        Ok(message)
+        match message.read_head(headers) {
+            Ok(()) => Ok(message),
+            Err(error) => Err((error, message.raw)),
+        }
+    }
+
+    fn read_head(&mut self, headers: usize) -> Result<(), ParseError> {
+        let head = scan::head(&self.raw, headers, &mut self.lines)?;
+        self.unfolded = head.unfolded;
+        self.body_start = head.end;
+        self.body_end = head.end + self.body_length()?;
+        Ok(())
     }
 
     /// A request good enough to answer it: what can be told apart of its head, and no body.
@@ -364,6 +380,11 @@ impl fmt::Debug for Message {
         };
         shown.field("call_id", &self.call_id().ok()).field("octets", &self.raw.len()).finish_non_exhaustive()
     }
+}
+
+fn start_line(datagram: &[u8]) -> Result<(StartLine, usize), ParseError> {
+    let start = datagram.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).ok_or(ParseError::Empty)?;
+    scan::start_line(datagram, start)
 }
 
 fn text(value: &[u8]) -> Result<&str, Problem> {

@@ -3,11 +3,13 @@
 use memchr::{memchr, memchr2};
 
 /// Whether `octet` may stand in a token (RFC 3261 §25.1).
+#[inline]
 pub(super) fn is_token(octet: u8) -> bool {
     TOKEN[usize::from(octet)]
 }
 
 /// Whether `octet` is a space or a tab.
+#[inline]
 pub(super) fn is_blank(octet: u8) -> bool {
     octet == b' ' || octet == b'\t'
 }
@@ -18,21 +20,25 @@ pub(super) fn all(text: &str, legal: impl Fn(u8) -> bool) -> bool {
 }
 
 /// Where `octet`, an ASCII one, first stands in `text`.
+#[inline]
 pub(super) fn find(text: &str, octet: u8) -> Option<usize> {
     memchr(octet, text.as_bytes())
 }
 
 /// What stands before and what behind the first `octet`, an ASCII one; quicker than `str::split_once` on short texts.
+#[inline]
 pub(super) fn split_at(text: &str, octet: u8) -> Option<(&str, &str)> {
     find(text, octet).map(|at| (&text[..at], &text[at + 1..]))
 }
 
 /// What stands before and what behind the first space or tab.
+#[inline]
 pub(super) fn split_at_blank(text: &str) -> Option<(&str, &str)> {
     memchr2(b' ', b'\t', text.as_bytes()).map(|at| (&text[..at], &text[at + 1..]))
 }
 
 /// `octets` without blanks at either end.
+#[inline]
 pub(super) fn trim(mut octets: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = octets {
         octets = rest;
@@ -44,6 +50,7 @@ pub(super) fn trim(mut octets: &[u8]) -> &[u8] {
 }
 
 /// `text` without blanks at either end.
+#[inline]
 pub(super) fn trim_str(text: &str) -> &str {
     match text.as_bytes() {
         [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => text.trim_matches([' ', '\t']),
@@ -93,7 +100,24 @@ pub(super) fn push_number(out: &mut Vec<u8>, mut number: usize) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Whether `octet` may stand in a host name or an IPv4 address; `_` is no letter of the RFC, but of some names.
+#[inline]
+pub(super) fn is_host(octet: u8) -> bool {
+    HOST[usize::from(octet)]
+}
+
 static TOKEN: [bool; 256] = token_table();
+static HOST: [bool; 256] = host_table();
+
+const fn host_table() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = (octet as u8).is_ascii_alphanumeric() || matches!(octet as u8, b'-' | b'.' | b'_');
+        octet += 1;
+    }
+    table
+}
 
 const fn token_table() -> [bool; 256] {
     let mut table = [false; 256];

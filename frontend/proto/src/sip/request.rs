@@ -10,9 +10,10 @@ use super::transport::Transport;
 /// transport has another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    start_line: Vec<u8>,
+    /// The start line and the header lines behind it.
+    head: Vec<u8>,
     method_length: usize,
-    headers: Vec<u8>,
+    start_line_length: usize,
     body: Vec<u8>,
 }
 
@@ -32,21 +33,16 @@ pub struct ViaOut<'a> {
 impl Request {
     /// Begins a request. Blanks and control characters in the URI are escaped, so that nothing can end the line early.
     pub fn new(method: &str, uri: &str) -> Request {
-        let mut start_line = Vec::with_capacity(method.len() + uri.len() + 16);
-        push_line_safe(&mut start_line, method.as_bytes());
-        start_line.push(b' ');
+        let mut head = Vec::with_capacity(768);
+        push_line_safe(&mut head, method.as_bytes());
+        head.push(b' ');
         if all(uri, |octet| octet.is_ascii_graphic()) {
-            start_line.extend_from_slice(uri.as_bytes());
+            head.extend_from_slice(uri.as_bytes());
         } else {
-            push_escaped(&mut start_line, uri);
+            push_escaped(&mut head, uri);
         }
-        start_line.extend_from_slice(b" SIP/2.0\r\n");
-        Request {
-            start_line,
-            method_length: method.len(),
-            headers: Vec::with_capacity(512),
-            body: Vec::new(),
-        }
+        head.extend_from_slice(b" SIP/2.0\r\n");
+        Request { method_length: method.len(), start_line_length: head.len(), head, body: Vec::new() }
     }
 
     /// Adds a header line.
@@ -58,22 +54,22 @@ impl Request {
     /// Adds a header line whose value is these parts, one behind the other.
     #[must_use]
     pub fn header_parts(mut self, name: Header, parts: &[&str]) -> Request {
-        push_header(&mut self.headers, name, parts);
+        push_header(&mut self.head, name, parts);
         self
     }
 
     /// Adds a header line by name. A CR, LF or NUL in the value becomes a space.
     #[must_use]
     pub fn header_named(mut self, name: &str, value: &str) -> Request {
-        push_line_safe(&mut self.headers, name.as_bytes());
-        push_value(&mut self.headers, &[value]);
+        push_line_safe(&mut self.head, name.as_bytes());
+        push_value(&mut self.head, &[value]);
         self
     }
 
     /// Sets the body and adds its Content-Type.
     #[must_use]
     pub fn body(mut self, content_type: &str, octets: &[u8]) -> Request {
-        push_header(&mut self.headers, Header::ContentType, &[content_type]);
+        push_header(&mut self.head, Header::ContentType, &[content_type]);
         self.body = octets.to_vec();
         self
     }
@@ -81,19 +77,20 @@ impl Request {
     /// The method.
     pub fn method(&self) -> &str {
         // The method came as a str, and replacing control characters by spaces leaves it one.
-        std::str::from_utf8(&self.start_line[..self.method_length]).unwrap_or_default()
+        std::str::from_utf8(&self.head[..self.method_length]).unwrap_or_default()
     }
 
     /// The octets of everything but the Via line: add about 100 to judge the rule of 1300 (RFC 3261 §18.1.1).
     #[expect(clippy::len_without_is_empty, reason = "a request is never empty")]
     pub fn len(&self) -> usize {
-        self.start_line.len() + self.headers.len() + CONTENT_LENGTH.len() + 10 + self.body.len()
+        self.head.len() + CONTENT_LENGTH.len() + 10 + self.body.len()
     }
 
     /// The request as octets: start line, Via, the headers in the order they were added, Content-Length, body.
     pub fn to_bytes(&self, via: &ViaOut<'_>) -> Bytes {
         let mut out = Vec::with_capacity(self.len() + via.sent_by.len() + via.branch.len() + 48);
-        out.extend_from_slice(&self.start_line);
+        let (start_line, headers) = self.head.split_at(self.start_line_length);
+        out.extend_from_slice(start_line);
         out.extend_from_slice(b"Via: SIP/2.0/");
         out.extend_from_slice(via.transport.as_str().as_bytes());
         out.push(b' ');
@@ -107,7 +104,7 @@ impl Request {
             out.extend_from_slice(b";alias");
         }
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.headers);
+        out.extend_from_slice(headers);
         push_body(&mut out, &self.body);
         out.into()
     }

@@ -29,7 +29,10 @@ impl Response {
     /// not the source address (§18.2.1), and `received` and `rport` if it asked with `rport` (RFC 3581 §4). To gets
     /// `to_tag` unless it has a tag, `to_tag` is empty, or the status is 100.
     pub fn to(request: &Message, source: SocketAddr, status: u16, to_tag: &str) -> Response {
-        let mut head = Vec::with_capacity(512);
+        let copied = COPIED.iter().flat_map(|header| request.header_octets(*header));
+        let length: usize = copied.map(|value| value.len() + "Call-ID: \r\n".len()).sum();
+        // Room for all that most responses have, and not much more: the transaction keeps it for half a minute.
+        let mut head = Vec::with_capacity(length + to_tag.len() + 128);
         head.extend_from_slice(b"SIP/2.0 ");
         push_number(&mut head, status.into());
         head.push(b' ');
@@ -83,6 +86,9 @@ impl Response {
         head.into()
     }
 }
+
+/// What every response takes over from its request (RFC 3261 §8.2.6.2).
+const COPIED: [Header; 5] = [Header::Via, Header::From, Header::To, Header::CallId, Header::CSeq];
 
 fn copy(head: &mut Vec<u8>, request: &Message, header: Header) {
     if let Some(value) = request.header_octets(header).next() {

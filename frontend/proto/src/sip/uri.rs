@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::error::UriError;
-use super::octets::{all, find, split_at, trim_str};
+use super::octets::{all, find, is_host, split_at, trim_str};
 use super::params::Params;
 
 /// The scheme of a URI.
@@ -173,8 +173,7 @@ pub(super) fn host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
         None => {
             let end = find(text, b':').unwrap_or(text.len());
             let host = trim_str(&text[..end]);
-            let legal = |o: u8| o.is_ascii_alphanumeric() | (o == b'-') | (o == b'.') | (o == b'_');
-            if host.is_empty() || !all(host, legal) {
+            if host.is_empty() || !host.bytes().all(is_host) {
                 return Err(UriError::Host);
             }
             (host, &text[end..])

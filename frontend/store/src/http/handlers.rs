@@ -72,7 +72,7 @@ pub(super) async fn insert_message(
     if let Some(key) = text_header(&headers, "idempotency-key")? {
         message.idempotency_key = key.to_owned();
     }
-    Ok((StatusCode::CREATED, Json(store.insert_message(message).await?)))
+    Ok((StatusCode::CREATED, Json(store.insert_message(message.into()).await?)))
 }
 
 /// How many rows are asked for.

@@ -153,7 +153,7 @@ impl World {
     }
 
     pub(crate) async fn insert(&self, message: NewMessage) -> Accepted {
-        self.store.insert_message(message).await.unwrap()
+        self.store.insert_message(message.into()).await.unwrap()
     }
 
     pub(crate) async fn poll(&self) -> Vec<QueuedMessage> {
