@@ -25,12 +25,12 @@ class Collector:
         ]
 
     def shown(self):
-        """Everything, to be read by people."""
+        """Everything but OPTIONS, to be read by people."""
         return "\n\n".join(
             f"{source} -> {destination}: {message.start_line}\n"
             + "".join(f"{name}: {value}\n" for name, values in message.headers.items() for value in values)
             + message.body.decode(errors="replace")
-            for source, destination, message in list(self._messages)
+            for source, destination, message in list(self._messages) if not message["CSeq"].endswith(" OPTIONS")
         )
 
     def close(self):

@@ -561,6 +561,35 @@ fn what_follows_an_end_depends_on_its_reason() {
 }
 
 #[test]
+fn an_s_cscf_that_keeps_ending_the_subscription_is_asked_ever_more_slowly() {
+    let mut world = registered();
+    for _ in 0..5 {
+        world.notify(&volte(0));
+        let subscribe = world.subscribes().len() - 1;
+        let state = Some("terminated;reason=deactivated");
+        world.notify_as(&Notify { subscribe, state, ..Notify::default() });
+        assert!(world.run_until(secs(40), |world| world.subscribes().len() == subscribe + 2));
+    }
+    let pauses = pauses(&world);
+    for (pause, expected) in pauses[1..].iter().zip([2, 4, 8, 16]) {
+        assert!((secs(expected)..secs(expected + 2)).contains(pause), "{pauses:?}");
+    }
+}
+
+/// Some S-CSCFs fork; a second notifier is not merged (RFC 6665 §4.4.1, RFC 3680 §4.8).
+#[test]
+fn the_first_notify_makes_the_dialog_and_another_notifier_is_refused() {
+    let mut world = World::with(1, on);
+    world.core.presence.script.push_back(None);
+    world.register(1, 3600, None);
+    world.run(ms(200));
+    assert_eq!(world.notify(&volte(0)), 200);
+    let contradiction = nobody(0);
+    assert_eq!(world.notify_as(&Notify { tag: "fork", document: &contradiction, ..Notify::default() }), 481);
+    assert_eq!(world.backend.locations.len(), 1);
+}
+
+#[test]
 fn after_a_restart_the_next_register_begins_anew() {
     let mut world = registered();
     world.notify(&volte(0));

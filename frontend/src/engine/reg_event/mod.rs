@@ -269,7 +269,7 @@ impl Engine {
             if mute {
                 self.subscriptions.drop_dialog(aor);
             }
-        } else {
+        } else if known.refresh.is_some() {
             known.remade = 0;
         }
         self.subscribe(now, aor, Vec::new());
