@@ -12,7 +12,7 @@ use smsc_config::{
     AdvertiseAddress, ApiBaseUrl, AssertedIdentity, Config, DeliveredOn, Duplicates, Network, RequestUri,
     Transport,
 };
-use smsc_proto::sip::transaction;
+use smsc_proto::sip::{self, transaction};
 use smsc_proto::sms::Address;
 use smsc_proto::sms::gsm7::Language;
 
@@ -67,7 +67,11 @@ pub fn engine_settings(config: &Config, environment: &Environment) -> Result<Set
             .then(|| sent_by(config, environment, Transport::Tls))
             .transpose()?,
         speaks_tls: config.sip.tls.is_client(),
-        tls_only: !listens(Transport::Udp) && !listens(Transport::Tcp),
+        reached_by: match [Transport::Udp, Transport::Tcp, Transport::Tls].map(listens) {
+            [true, ..] | [false, false, false] => None,
+            [false, true, _] => Some(sip::Transport::Tcp),
+            [false, false, true] => Some(sip::Transport::Tls),
+        },
         advertised_host,
         trusted: trusted(config, environment),
         report_uri: report_uri(config, ordinal),

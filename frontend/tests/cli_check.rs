@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 use smsc_proto::sip::{Framed, Header, Message, Response, StreamFramer};
 use support::{Ended, smsc};
@@ -151,6 +152,61 @@ fn a_core_that_is_not_there_fails_the_check() {
     for at in [2, 3] {
         assert_eq!(shown["core"][at]["detail"], json!("nobody listens there"), "{shown:#}");
     }
+}
+
+#[test]
+fn tls_is_explained_and_its_files_are_refused_where_the_key_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let issue = |name: &str, last_year| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["smsc01.example.org".to_owned()]).unwrap();
+        params.serial_number = Some(vec![0x0B, 0xAD].into());
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(last_year, 1, 1));
+        std::fs::write(file(&format!("{name}.crt")), params.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(file(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    };
+    issue("new", 2090);
+    issue("old", 2021);
+    let with = |cert: &str, key: &str| {
+        let path = directory.path().display();
+        let tls =
+            format!("{{cert_file: {path}/{cert}.crt, key_file: {path}/{key}.key, ca_file: {path}/new.crt}}");
+        check(&format!("listen: ['tls:127.0.0.1:5061']\nsip: {{tls: {tls}}}\n{SEED}"), &[])
+    };
+    let right = with("new", "new");
+    let authorities = format!("  authorities      1 in {}", file("new.crt").display());
+    for line in [
+        "  Via says         127.0.0.1:5061 over TLS",
+        "  may connect      who has a certificate of an authority in ca_file (mutual TLS)",
+        "  trusted by name  127.0.0.2, 127.0.0.3.invalid; all others by trusted_peers",
+        "  certificate for  smsc01.example.org",
+        "  serial number    0BAD",
+        "  valid            2020-01-01T00:00:00Z to 2090-01-01T00:00:00Z",
+        &authorities,
+        "      <ServerName>sip:smsc01.mnc001.mcc001.3gppnetwork.org:5061;transport=tls</ServerName>",
+    ] {
+        assert!(right.out.lines().any(|shown| shown == line), "{line}\n{}{}", right.out, right.err);
+    }
+    let warning = "  sip.tls.cert_file: the certificate has expired: it was valid until 2021-01-01T00:00:00Z";
+    assert!(!right.out.contains("expired"), "{}", right.out);
+    assert!(with("old", "old").out.lines().any(|shown| shown == warning));
+
+    let key = format!(
+        "{}: is not the key of the certificate in {}",
+        file("old.key").display(),
+        file("new.crt").display()
+    );
+    let expected = Ended {
+        code: Some(2),
+        out: String::new(),
+        err: format!("config.yaml:2:COLUMN: sip.tls.key_file: {key}\n"),
+    };
+    let mut refused = with("new", "old");
+    let column = refused.err.split(':').nth(2).unwrap_or_default().to_owned();
+    assert!(column.parse::<usize>().is_ok_and(|column| column > 20), "{refused:?}");
+    refused.err = refused.err.replacen(&column, "COLUMN", 1);
+    assert_eq!(refused, expected);
 }
 
 /// Check, verdict and detail of every question, without times and what a resolver says.

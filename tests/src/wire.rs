@@ -15,6 +15,7 @@ use smsc_proto::sip::{Message, Response};
 use crate::torture::ordinary;
 
 const PORT: u16 = 5060;
+const TLS_PORT: u16 = 5061;
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,7 +35,7 @@ impl Running {
         Self::start_with(program, core, limits, "")
     }
 
-    /// The same with further lines of configuration.
+    /// The same with further lines of configuration; where `sip.tls` is among them, it takes TLS too.
     ///
     /// # Errors
     /// It cannot be started, or is not ready in time.
@@ -44,6 +45,11 @@ impl Running {
         let child = Command::new(program)
             .args(["--listen", &sip.to_string(), "--next-hop", &core.local.to_string(), "--tcp"])
             .args(["--admin", &admin.to_string(), "--limits", limits, "--more", more])
+            .args(if more.contains("tls:") {
+                vec!["--tls".to_owned(), address(TLS_PORT).to_string()]
+            } else {
+                vec![]
+            })
             .stdin(Stdio::null())
             .spawn()?;
         let running = Self { child, sip, admin };
@@ -60,6 +66,11 @@ impl Running {
     /// Where it takes SIP.
     pub fn sip(&self) -> SocketAddr {
         self.sip
+    }
+
+    /// Where it takes TLS, if it does.
+    pub fn tls(&self) -> SocketAddr {
+        SocketAddr::new(self.sip.ip(), TLS_PORT)
     }
 
     /// The resident memory of the process, in KiB.

@@ -3,14 +3,16 @@
 And IPv6: every way of a message over UDP, TCP and TLS.
 """
 
+import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from certificates import Authority, Files, Secret, openssl, serial
 from dns import WithDns, a, dns_section
-from harness import ALICE, BOB, DOMAIN, LOCATION, ROOT, Case, FakeBackend, Frontend, Sipp, free_port, main, udp_bound
+from harness import ALICE, BOB, DOMAIN, LOCATION, ROOT, Case, FakeBackend, Frontend, Sipp, binary, free_port, main, udp_bound
 from peer import Peer
 from tap import Tap
 
@@ -158,6 +160,25 @@ class WhoIsSpokenTo(WithCertificates):
         self.assertRegex(outcome["detail"], "nothing was sent")
         self.assertIn("not valid for name", self.frontend.process.output())
 
+    def options(self, *names):
+        """What `check --core` learns of a core whose certificate has these names."""
+        core = self.keep(Peer("tls", files=self.authority.issue("core", *names)))
+        file = self.dir / "check.yaml"
+        file.write_text(
+            f"api_base_url: embedded\nlocation: {LOCATION}\nims_domain: {DOMAIN}\ns_cscf_sip_uri: sips:{S_CSCF}:{core.port}\n"
+            + dns_section(self.zone(a("scscf"))) + self.secret.section()
+        )
+        command = [binary("smsc-frontend"), "check", "--core", "--json", "--config", str(file)]
+        said = subprocess.run(command, capture_output=True, text=True, cwd=self.dir, timeout=60).stdout
+        [found] = [finding for finding in json.loads(said)["core"] if finding["check"] == "OPTIONS over TLS"]
+        return found["verdict"], found["detail"]
+
+    def test_check_asks_the_core_over_tls_and_says_what_is_wrong_with_its_certificate(self):
+        self.assertEqual("ok", self.options(f"URI:sip:{S_CSCF}")[0])
+        verdict, detail = self.options("DNS:node7.example.org")
+        self.assertEqual("failed", verdict)
+        self.assertRegex(detail, f'not valid for name "{S_CSCF}".* node7.example.org')
+
     def test_naptr_and_srv_lead_to_tls_for_the_domain_itself(self):
         core = self.keep(Peer("tls", files=self.authority.issue("core", f"URI:sip:{DOMAIN}"), msisdn=BOB))
         records = [
@@ -260,7 +281,7 @@ class OverIpv6(Case):
         [location] = self.eventually("location", lambda: backend.bodies("insert_location"))
         self.assertEqual(ALICE, location["msisdn"])
         [subscribe] = self.eventually("SUBSCRIBE", lambda: [m for m in peer.requests if m.start_line.startswith("SUBSCRIBE")])
-        parameter = ";transport=tls" if transport == "tls" else ""
+        parameter = "" if transport == "udp" else f";transport={transport}"
         self.assertEqual(f"<sip:[::1]:{port}{parameter}>", subscribe["Contact"])
 
         self.assertEqual(202, peer.submit())

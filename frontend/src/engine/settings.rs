@@ -29,8 +29,8 @@ pub struct Settings {
     pub sent_by_tls: Option<String>,
     /// Whether requests can be sent over TLS.
     pub speaks_tls: bool,
-    /// True if nothing but TLS is listened for.
-    pub tls_only: bool,
+    /// What a URI of ours must ask for, where UDP is not listened for: TCP if that is, else TLS.
+    pub reached_by: Option<Transport>,
     /// The address shown to the backend and used behind the `@` of a Call-ID.
     pub advertised_host: String,
     /// Peers whose requests are believed.
@@ -72,13 +72,20 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Our Contact for a peer reached over `transport`: where it can send requests of its own (RFC 3261 §8.1.1.8).
+    /// Our Contact for a peer reached by the URI `hop` over `transport`: where it can send requests of its own. What is
+    /// reached by a `sips:` URI gets one (RFC 3261 §8.1.1.8).
     #[must_use]
-    pub fn contact(&self, transport: Option<Transport>) -> String {
-        match &self.sent_by_tls {
-            Some(sent_by) if self.tls_only || transport == Some(Transport::Tls) => {
-                format!("sip:{sent_by};transport=tls")
-            }
+    pub fn contact(&self, hop: Option<&str>, transport: Option<Transport>) -> String {
+        let over = match transport {
+            Some(Transport::Tls) => transport,
+            _ => self.reached_by,
+        };
+        let secure =
+            hop.is_some_and(|uri| uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:")));
+        match (&self.sent_by_tls, over) {
+            (Some(sent_by), _) if secure => format!("sips:{sent_by}"),
+            (Some(sent_by), Some(Transport::Tls)) => format!("sip:{sent_by};transport=tls"),
+            (_, Some(Transport::Tcp)) => format!("sip:{};transport=tcp", self.sent_by),
             _ => format!("sip:{}", self.sent_by),
         }
     }

@@ -54,7 +54,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
         sent_by,
         sent_by_tls,
         speaks_tls,
-        tls_only,
+        reached_by,
         advertised_host,
         trusted,
         report_uri,
@@ -95,7 +95,7 @@ fn the_four_key_file_gives_the_engine_everything_it_needs() {
     assert_eq!(polled, ["smsc01.mnc001.mcc001.3gppnetwork.org"]);
     assert_eq!((reg_event, languages), (None, Vec::new()));
     assert_eq!((backend_leases, relay, narrate), (false, false, false));
-    assert_eq!((sent_by_tls, speaks_tls, tls_only), (None, false, false));
+    assert_eq!((sent_by_tls, speaks_tls, reached_by), (None, false, None));
     assert_eq!(
         serde_json::to_value(&register.configuration).unwrap(),
         serde_json::json!({
@@ -143,7 +143,7 @@ fn a_peer_over_tls_is_told_the_tls_listener_and_no_other() {
     const FILES: &str = "sip: {tls: {cert_file: c, key_file: k, ca_file: a}}";
     let contact = |more: &str, transport| {
         let config = config(&format!("{more}\n{FILES}"));
-        engine_settings(&config, &environment()).unwrap().contact(transport)
+        engine_settings(&config, &environment()).unwrap().contact(None, transport)
     };
     let tls = Some(smsc_proto::sip::Transport::Tls);
     let both = "listen: ['udp:0.0.0.0:5070', 'tls:0.0.0.0:5071']";
@@ -151,6 +151,10 @@ fn a_peer_over_tls_is_told_the_tls_listener_and_no_other() {
     assert_eq!(contact(both, tls), "sip:192.0.2.9:5071;transport=tls");
     let only = "listen: ['tls:0.0.0.0:5071']";
     assert_eq!(contact(only, None), "sip:192.0.2.9:5071;transport=tls");
+    let tcp = "listen: ['tcp:0.0.0.0:5072', 'tls:0.0.0.0:5071']";
+    assert_eq!(contact(tcp, None), "sip:192.0.2.9:5072;transport=tcp");
+    let secure = engine_settings(&config(&format!("{both}\n{FILES}")), &environment()).unwrap();
+    assert_eq!(secure.contact(Some("SIPS:scscf.example.org"), tls), "sips:192.0.2.9:5071");
     let advertised = format!("{both}\nadvertise: {{address: smsc.example.org, port: 5080, tls_port: 5081}}");
     assert_eq!(contact(&advertised, None), "sip:smsc.example.org:5080");
     assert_eq!(contact(&advertised, tls), "sip:smsc.example.org:5081;transport=tls");

@@ -102,7 +102,7 @@ fn settings(ordinal: usize, pods: usize) -> Settings {
         sent_by: address.to_string(),
         sent_by_tls: None,
         speaks_tls: false,
-        tls_only: false,
+        reached_by: None,
         advertised_host: address.ip().to_string(),
         trusted: Trusted::new(vec![([192, 0, 2, 0].into(), 24)]),
         report_uri: ReportUri::Fixed(format!("sip:smsc@{}", location_of(0))),

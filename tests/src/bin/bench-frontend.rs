@@ -24,6 +24,9 @@ struct Options {
     /// Listen on TCP too, at the same address.
     #[arg(long)]
     tcp: bool,
+    /// Where to listen for TLS; needs `sip.tls` among the further lines.
+    #[arg(long)]
+    tls: Option<SocketAddr>,
     /// Where to serve /metrics and /readyz.
     #[arg(long)]
     admin: Option<SocketAddr>,
@@ -37,12 +40,13 @@ struct Options {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Options { listen, next_hop, tcp, admin, limits, more } = Options::parse();
+    let Options { listen, next_hop, tcp, tls, admin, limits, more } = Options::parse();
     let admin = admin.map_or("null".to_owned(), |address| format!("'{address}'"));
     let tcp = if tcp { format!(", 'tcp:{listen}'") } else { String::new() };
+    let tls = tls.map_or(String::new(), |address| format!(", 'tls:{address}'"));
     let text = format!(
         "location: bench.ims.example.org\nims_domain: ims.example.org\ntrusted_peers: [127.0.0.0/8]\n\
-         listen: ['udp:{listen}'{tcp}]\ns_cscf_sip_uri: sip:{next_hop}\nadmin: {{listen: {admin}}}\nlimits: {limits}\n{more}\n"
+         listen: ['udp:{listen}'{tcp}{tls}]\ns_cscf_sip_uri: sip:{next_hop}\nadmin: {{listen: {admin}}}\nlimits: {limits}\n{more}\n"
     );
     let config = Config::parse(&text, "bench")?;
     let opened = Opened { backend: Arc::new(AcceptAll::default()), store: None, rest: None };

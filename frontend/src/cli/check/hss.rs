@@ -1,6 +1,7 @@
 //! What the HSS has to know: initial filter criteria (TS 29.228 annex B, TS 24.341 §5.3.2) and the PSI.
 
 use smsc_config::Config;
+use smsc_proto::sip::Transport;
 
 use crate::engine::{ReportUri, Settings};
 
@@ -15,8 +16,9 @@ pub(super) struct Provisioning {
 
 impl Provisioning {
     pub(super) fn of(config: &Config, settings: &Settings) -> Self {
-        let (sent_by, parameter) = match &settings.sent_by_tls {
-            Some(sent_by) if settings.tls_only => (sent_by, ";transport=tls"),
+        let (sent_by, parameter) = match (settings.reached_by, &settings.sent_by_tls) {
+            (Some(Transport::Tls), Some(sent_by)) => (sent_by, ";transport=tls"),
+            (Some(Transport::Tcp), _) => (&settings.sent_by, ";transport=tcp"),
             _ => (&settings.sent_by, ""),
         };
         let port = sent_by.rsplit_once(':').map_or("5060", |(_, port)| port);

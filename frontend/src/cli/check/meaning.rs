@@ -4,6 +4,7 @@ mod tls;
 
 use serde::{Serialize, Serializer};
 use smsc_config::{ApiBaseUrl, Config, DeliveredOn, Duplicates, RequestUri, Transport, format_duration};
+use smsc_proto::sip;
 use smsc_proto::sms::Address;
 
 use crate::engine::{ReportUri, Settings};
@@ -68,7 +69,9 @@ fn sip(config: &Config, environment: &Environment, settings: &Settings) -> Vec<F
     let via = |transport| sent_by(config, environment, transport).ok();
     let mut via = match (via(Transport::Udp), via(Transport::Tcp)) {
         (Some(udp), Some(tcp)) if udp != tcp => vec![format!("{udp} over UDP"), format!("{tcp} over TCP")],
-        (udp, tcp) => udp.or(tcp).into_iter().filter(|_| !settings.tls_only).collect(),
+        (udp, tcp) => {
+            udp.or(tcp).into_iter().filter(|_| settings.reached_by != Some(sip::Transport::Tls)).collect()
+        }
     };
     via.extend(settings.sent_by_tls.iter().map(|tls| format!("{tls} over TLS")));
     let next_hop = config.s_cscf_sip_uri.clone().unwrap_or_else(|| {

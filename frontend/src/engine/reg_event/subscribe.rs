@@ -53,7 +53,7 @@ impl Engine {
             Some(dialog) => Some(dialog.routes.first().unwrap_or(&dialog.remote_target).clone()),
             None => route.clone(),
         };
-        let target = match hop_uri.map(|uri| self.next_hop(now, &uri, &tried)) {
+        let target = match hop_uri.as_deref().map(|uri| self.next_hop(now, uri, &tried)) {
             Some(Hop::Known(target)) => target,
             Some(Hop::Resolving) => return self.set_subscription_timer(aor, now.mono + LATER),
             _ if tried.contains(&back) => return self.subscription_failed(now, aor, "unsent", 0, None),
@@ -62,7 +62,7 @@ impl Engine {
         let asked = u32::try_from(reg_event.expires.as_secs()).unwrap_or(u32::MAX);
         let (icid, branch, call_id) = (self.new_icid(), self.branch(), self.new_call_id());
         let (tag, serial) = (format!("{:x}", self.random.next()), self.next());
-        let contact = format!("<{}>", self.settings.contact(target.transport));
+        let contact = format!("<{}>", self.settings.contact(hop_uri.as_deref(), target.transport));
         let charging_vector = self.charging_vector(&icid);
         let Some(known) = self.subscriptions.by_aor.get_mut(aor) else { return };
         let asked = asked.max(known.min_expires);
