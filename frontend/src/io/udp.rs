@@ -58,7 +58,8 @@ impl Udp {
             while !listener.outbox.is_empty() && listener.socket.poll_send_ready(context).is_ready() {
                 listener.flush(&mut self.failed);
             }
-            if listener.socket.poll_recv_ready(context).is_ready() {
+            // What could not be sent after all is not left until something comes.
+            if listener.socket.poll_recv_ready(context).is_ready() || !self.failed.is_empty() {
                 return Poll::Ready(index);
             }
         }
@@ -184,4 +185,56 @@ impl Listener {
 fn peer(address: SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use smsc_proto::sip::transaction::{Destination, Target};
+
+    use super::*;
+
+    fn to(peer: SocketAddr, text: &'static str) -> Transmit {
+        Transmit {
+            to: Destination::Connect(Target::new(None, peer)),
+            bytes: Bytes::from_static(text.as_bytes()),
+            client: None,
+        }
+    }
+
+    async fn received(udp: &mut Udp, count: usize) -> Vec<(SocketAddr, Bytes)> {
+        let mut datagrams = Vec::new();
+        while datagrams.len() < count {
+            let index = poll_fn(|context| udp.poll_ready(context)).await;
+            udp.receive(index, |peer, octets| datagrams.push((peer, octets)));
+        }
+        datagrams
+    }
+
+    #[tokio::test]
+    async fn a_batch_arrives_in_order_without_the_one_that_cannot_be_sent() {
+        let bind = |text: &str| Udp::bind(&[text.parse().unwrap()]).unwrap();
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let (mut here, mut there) = (bind(any), bind(any));
+            let (from, peer, nobody) = (here.addresses()[0], there.addresses()[0], any.parse().unwrap());
+            for (peer, text) in [(peer, "one"), (nobody, "lost"), (peer, ""), (peer, "three"), (peer, "four")]
+            {
+                here.send(None, peer, to(peer, text)).unwrap();
+            }
+            // A socket is known to be writable once the runtime has asked.
+            poll_fn(|context| here.sockets[0].socket.poll_send_ready(context)).await.unwrap();
+            assert_eq!(here.flush(), [to(nobody, "lost")]);
+            let expected = ["one", "", "three", "four"].map(|text| (from, Bytes::from(text)));
+            assert_eq!(received(&mut there, 4).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_socket_of_its_family_a_datagram_is_given_back() {
+        let mut udp = Udp::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let peer = "[::1]:5060".parse().unwrap();
+        assert_eq!(udp.send(None, peer, to(peer, "x")), Err(to(peer, "x")));
+        assert_eq!(udp.send(Some(1), peer, to(peer, "x")), Err(to(peer, "x")));
+    }
 }
