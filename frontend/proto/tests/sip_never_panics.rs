@@ -5,10 +5,15 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use smsc_proto::sip::{
     ContentType, Framed, Header, Message, NameAddr, Response, StreamFramer, Uri, Via, classify_malformed,
-    multipart,
+    multipart, unescaped,
 };
 
-const SEEDS: [&[u8]; 5] = [
+const SEEDS: [&[u8]; 6] = [
+    b"NOTIFY sip:a@x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\n\
+Call-ID: 1\r\nCSeq: 1 NOTIFY\r\no: reg;id=1\r\nSubscription-State: active;expires=9\r\nReason: SIP;cause=480;text=\"a\\\"\"\r\n\
+Warning: 399 h \"x \\\\ y\", 399 h \"z\"\r\na: *;+g.3gpp.smsip;require\r\nd: no-fork, queue\r\nP-Served-User: <sip:a@x>;sescase=orig\r\n\
+P-Charging-Vector: icid-value=\"a,b\";orig-ioi=x\r\nP-Charging-Function-Addresses: ccf=[::1];ecf=\"aaa://b\"\r\n\
+P-Visited-Network-ID: \"a \\\" b\", c\r\nPath: <sip:p;lr>\r\nContent-Disposition: render;handling=optional\r\nl: 0\r\n\r\n",
     b"MESSAGE sip:smsc@ims.example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport, SIP/2.0/TCP \
 [2001:db8::1]\r\nf: \"A \\\"b\" <sip:a@x;user=phone>;tag=1\r\nt: <tel:7042;phone-context=x>\r\ni: c@x\r\nCSeq: 1 \
 MESSAGE\r\nContact: <sip:a@b>;+sip.instance=\"<urn:x>\", *\r\nc: multipart/mixed;boundary=\"b\"\r\nl: 40\r\n\r\n\
@@ -43,6 +48,21 @@ fn interrogate(message: &Message) {
         let _ = message.header_named(name);
     });
     let _ = (message.in_reply_to().count(), message.content("a", "b"), format!("{message:?}"));
+    let valued = [message.event(), message.subscription_state(), message.content_disposition()];
+    let listed = message.reasons().chain(message.accept_contacts()).chain(message.feature_caps());
+    let listed = listed.chain(message.p_visited_network_ids()).chain(message.p_access_network_infos());
+    valued.into_iter().chain(listed).flatten().for_each(|valued| {
+        let _ = (valued.params.iter().count(), valued.number("cause"));
+    });
+    message.warnings().flatten().for_each(|warning| {
+        let _ = unescaped(warning.text);
+    });
+    let _ = (message.accepts().count(), message.request_dispositions().count());
+    let _ = (message.content_encodings().count(), message.content_languages().count());
+    let _ = (message.paths().count(), message.service_routes().count(), message.p_associated_uris().count());
+    let _ = (message.p_called_party_id(), message.p_served_user().map(|user| user.session_case()));
+    let _ = message.p_charging_vector().map(|vector| (vector.icid().len(), vector.orig_ioi()));
+    let _ = message.p_charging_function_addresses().map(|functions| functions.ccf().count());
     if message.is_request() {
         let source = "192.0.2.9:5060".parse().unwrap();
         let response = Response::to(message, source, 400, "t").to_bytes();

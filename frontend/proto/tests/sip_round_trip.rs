@@ -51,6 +51,41 @@ proptest! {
         prop_assert_eq!(framer.next(), None);
     }
 
+    /// What nobody here knows is passed on as it came, octet for octet.
+    #[test]
+    fn unknown_methods_schemes_and_headers(
+        method in "[A-Z][A-Z0-9.!%*_+`'~-]{0,20}",
+        scheme in "[a-z][a-z0-9+.-]{0,9}",
+        opaque in "[!#-;=?-~]{1,40}",
+        values in proptest::collection::vec(("X[A-Za-z0-9.!%*_+`'~-]{1,20}", "([!-~é😀]([ -~é😀]{0,30}[!-~é😀])?)?"), 0..30),
+        (branch, body) in branch_and_body(),
+    ) {
+        let uri = format!("{scheme}:{opaque}");
+        let mut octets = format!("{method} {uri} SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch={branch}\r\n").into_bytes();
+        for (name, value) in &values {
+            octets.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        octets.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+        octets.extend_from_slice(&body);
+
+        let message = Message::parse(octets.clone().into()).unwrap();
+        prop_assert_eq!(message.raw(), &octets);
+        prop_assert_eq!(message.method().unwrap().as_str(), &method);
+        let via = ViaOut { transport: Transport::Tcp, sent_by: "192.0.2.1", branch: &branch, alias: false };
+        let request = Request::new(message.method().unwrap().as_str(), message.request_uri().unwrap());
+        let request = message
+            .lines()
+            .filter(|(name, _)| !["Via", "Content-Length"].contains(name))
+            .fold(request, |request, (name, value)| request.header_named(name, value));
+        // A body without a type is written by its octets alone.
+        let mut written = request.to_bytes(&via).to_vec();
+        let length = format!("Content-Length: {}\r\n\r\n", body.len());
+        written.truncate(written.len() - "Content-Length: 0\r\n\r\n".len());
+        written.extend_from_slice(length.as_bytes());
+        written.extend_from_slice(&message.body());
+        prop_assert_eq!(written, octets);
+    }
+
     #[test]
     fn responses(
         (branch, body) in branch_and_body(),

@@ -133,7 +133,9 @@ pub(crate) fn tell(history: &MessageHistory, now: Timestamp) -> String {
     let mut text =
         format!("Message {id} from {source_msisdn} to {destination_msisdn}, accepted {}\n", moment(*scts));
     for RecordedAttempt { at, report } in attempts {
-        text.push_str(&format!("  {}  {}\n", moment_beside(*at, *scts), sentence(report)));
+        // What the attempt is found by in the core's own records (RFC 7315 §4.6).
+        let icid = report.icid.as_ref().map(|icid| format!(" [icid {icid}]")).unwrap_or_default();
+        text.push_str(&format!("  {}  {}{icid}\n", moment_beside(*at, *scts), sentence(report)));
     }
     text.push_str(&format!("  {}\n", summary(history, now)));
     text
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_life_is_told_one_sentence_per_attempt_and_how_it_stands() {
-        let attempts = vec![
+        let mut attempts = vec![
             attempt(1, "2026-11-21T13:29:20Z", Status::MemoryFull, "the handset answered RP-ERROR 22"),
             attempt(2, "2026-11-21T13:40:00Z", Status::Unknown, "SIP 202, and no report within 45 s"),
             attempt(
@@ -277,13 +279,14 @@ mod tests {
                 "the handset answered RP-ACK (TS 24.011 §7.3.3)",
             ),
         ];
+        attempts[2].report.icid = Some("gqzq4".to_owned());
         assert_eq!(
             tell(&history("delivered", None, attempts), at("2026-11-22T10:00:00Z")),
             "\
 Message 42 from +447700900123 to +447700900456, accepted 2026-11-21 13:29:19 UTC
   13:29:20  Attempt 1 by smsc01.example.org found the handset's memory full: the handset answered RP-ERROR 22.
   13:40:00  Attempt 2 by smsc01.example.org ended unknown, the handset may have it: SIP 202, and no report within 45 s.
-  2026-11-22 00:00:01  Attempt 3 by smsc01.example.org delivered it: the handset answered RP-ACK (TS 24.011 §7.3.3).
+  2026-11-22 00:00:01  Attempt 3 by smsc01.example.org delivered it: the handset answered RP-ACK (TS 24.011 §7.3.3). [icid gqzq4]
   Delivered 2026-11-22 00:00:01 UTC.
 "
         );
