@@ -105,6 +105,8 @@ fn the_four_key_file_is_explained_with_its_defaults() {
         "  trusted peers    127.0.0.0/8, loopback",
         "                   127.0.0.2/32, s_cscf_sip_uri 127.0.0.2",
         "  report_uri       sip:smsc@smsc01.mnc001.mcc001.3gppnetwork.org",
+        "  reg event        off: a registration is taken as its REGISTER has it",
+        "  languages     the default alphabet and UCS2 only",
         "  delivered on  the handset's RP-ACK, awaited for 45s",
         "  polls         smsc01.mnc001.mcc001.3gppnetwork.org, every 2s, up to 50 rows",
         "      <ServerName>sip:smsc01.mnc001.mcc001.3gppnetwork.org:5060</ServerName>",
@@ -113,6 +115,12 @@ fn the_four_key_file_is_explained_with_its_defaults() {
     }
     let shown: Value = serde_json::from_str(&check(SEED, &["--json"]).out).unwrap();
     assert_eq!(shown["config"]["timers"]["tr1n"], json!("45s"));
+    let more = "mt: {languages: [turkish, urdu]}\nreg_event: {enabled: true, identity: presentity}\n";
+    let out = check(&format!("{SEED}{more}"), &[]).out;
+    let asked = "the S-CSCF is asked for each subscriber's contacts as the subscriber's own identity, for 3761s each time";
+    for line in [format!("  reg event        {asked}"), "  languages     Turkish, Urdu".to_owned()] {
+        assert!(out.lines().any(|shown| shown == line), "{line}\n{out}");
+    }
     assert_eq!(shown["hss"]["psi"], json!("sip:smsc@smsc01.mnc001.mcc001.3gppnetwork.org"));
     assert_eq!(shown["warnings"].as_array().map(Vec::len), Some(2));
 }
