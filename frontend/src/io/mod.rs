@@ -7,6 +7,7 @@ mod admin;
 mod calls;
 mod clock;
 mod connection;
+mod crypto;
 mod frontend;
 mod relay;
 mod reload;

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::connection::{Opening, Task};
+use super::crypto::Crypto;
 use super::shell::Input;
 use crate::tls::{Identity, Tls};
 
@@ -45,6 +46,8 @@ pub(super) struct Streams {
     by_id: HashMap<u64, Connection>,
     /// Whom connections lead to; the newest last.
     by_address: HashMap<(Transport, SocketAddr), Vec<u64>>,
+    /// Where TLS connections run; started with the first of them.
+    crypto: Option<Crypto>,
     /// Accepted, and their TLS handshake not done: the oldest has the lowest number.
     half_open: BTreeSet<u64>,
     sequence: u64,
@@ -80,6 +83,7 @@ impl Streams {
             inputs,
             by_id: HashMap::new(),
             by_address: HashMap::new(),
+            crypto: None,
             half_open: BTreeSet::new(),
             sequence: 0,
         }
@@ -131,7 +135,7 @@ impl Streams {
         if server.is_some() {
             self.half_open.insert(id);
         }
-        tokio::spawn(self.task(id, transport, peer, index).run(Opening::Accept { stream, server }, outbox));
+        self.start(id, transport, peer, index, Opening::Accept { stream, server }, outbox);
         match oldest {
             // Its task ends when nothing can be sent over it any more.
             Some(oldest) => {
@@ -223,13 +227,30 @@ impl Streams {
             (Transport::Tcp | Transport::Udp, _) => (None, Holder::Unknown),
         };
         let (id, outbox) = self.enter(transport, addr, holder, true);
-        tokio::spawn(self.task(id, transport, addr, 0).run(Opening::Connect { client }, outbox));
+        self.start(id, transport, addr, 0, Opening::Connect { client }, outbox);
         Some(id)
     }
 
-    fn task(&self, id: u64, transport: Transport, peer: SocketAddr, index: u16) -> Task {
+    /// Starts a connection's task: over TLS on the thread for that; where it cannot be had, on this one.
+    fn start(
+        &mut self,
+        id: u64,
+        transport: Transport,
+        peer: SocketAddr,
+        index: u16,
+        opening: Opening,
+        outbox: mpsc::Receiver<Transmit>,
+    ) {
         let flow = Flow { transport, remote: peer, connection: id, local: index };
-        Task { flow, inputs: self.inputs.clone(), limits: self.limits }
+        let task = Task { flow, inputs: self.inputs.clone(), limits: self.limits }.run(opening, outbox);
+        if transport == Transport::Tls && self.crypto.is_none() {
+            self.crypto =
+                Crypto::start().inspect_err(|error| tracing::warn!(%error, "no thread for TLS")).ok();
+        }
+        match &self.crypto {
+            Some(crypto) if transport == Transport::Tls => crypto.spawn(task),
+            _ => _ = tokio::spawn(task),
+        }
     }
 
     fn enter(
