@@ -40,6 +40,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aliases;
 mod check;
 mod config;
 mod duration;

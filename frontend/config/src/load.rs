@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_path_to_error::Segment;
 use serde_yaml::Value;
 
+use crate::aliases;
 use crate::check::{self, Purpose};
 use crate::config::Config;
 use crate::keys;
@@ -16,6 +17,16 @@ use crate::problem::{Finding, KeyPath, MOST, Problem, Problems, Step};
 
 /// Reads and checks a file's text.
 pub(crate) fn parse(text: &str, file: &str, purpose: Purpose) -> Result<Config, Problems> {
+    if aliases::blow_up(text) {
+        let reason =
+            "aliases (`*name`) make it far larger than it is; write out what they stand for".to_owned();
+        return Err(Problems(vec![Problem {
+            file: file.to_owned(),
+            position: None,
+            key: String::new(),
+            reason,
+        }]));
+    }
     let mut tree = match serde_yaml::from_str::<Value>(text) {
         Ok(Value::Null) => Value::Mapping(serde_yaml::Mapping::new()),
         Ok(tree) => tree,

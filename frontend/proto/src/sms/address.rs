@@ -217,7 +217,7 @@ impl Address {
 
     /// Writes an RP address.
     pub(crate) fn encode_rp(&self, out: &mut Vec<u8>) {
-        if self.is_empty() {
+        if *self == Address::EMPTY {
             out.push(0);
             return;
         }
@@ -382,6 +382,15 @@ mod tests {
         assert_eq!(out, [0x07, 0x91, 0x13, 0x16, 0x32, 0x54, 0x76, 0xf8]);
         assert_eq!(Address::decode_rp(&mut Reader::new(&out), FIELD), Ok(address));
         assert_eq!(Address::decode_rp(&mut Reader::new(&[0]), FIELD), Ok(Address::EMPTY));
+    }
+
+    #[test]
+    fn a_type_without_digits_is_kept() {
+        let typed = Address::decode_rp(&mut Reader::new(&[1, 0x91]), FIELD).unwrap();
+        assert_eq!((typed.is_empty(), typed.ton()), (true, Address::TON_INTERNATIONAL));
+        let mut out = Vec::new();
+        typed.encode_rp(&mut out);
+        assert_eq!(out, [1, 0x91]);
     }
 
     #[test]
