@@ -1,9 +1,14 @@
 //! The keys there are: for suggestions, for empty sections, and for writing only what differs from the defaults.
 
+use std::sync::LazyLock;
+
 use serde_yaml::{Mapping, Value};
 
 use crate::config::Config;
 use crate::problem::{KeyPath, Step};
+
+/// Every key with its default.
+static DEFAULTS: LazyLock<Value> = LazyLock::new(|| tree(&Config::default()));
 
 /// A configuration as a tree with every key in it.
 pub(crate) fn tree(config: &impl serde::Serialize) -> Value {
@@ -48,8 +53,7 @@ pub(crate) fn differing(path: &KeyPath, old: &Value, new: &Value, found: &mut Ve
 
 /// Whether the value at `path` is a section of keys.
 pub(crate) fn is_section(path: &KeyPath) -> bool {
-    let all = tree(&Config::default());
-    let value = path.0.iter().try_fold(&all, |value, step| match step {
+    let value = path.0.iter().try_fold(&*DEFAULTS, |value, step| match step {
         Step::Key(key) => value.get(key.as_str()),
         Step::Index(_) => None,
     });
@@ -74,7 +78,7 @@ pub(crate) fn unknown(path: &KeyPath, key: &str, known: &[String]) -> String {
 /// Where a key of exactly this name is known, if at one place only.
 fn elsewhere(key: &str) -> Option<String> {
     let mut places = Vec::new();
-    places_of(key, &KeyPath::default(), &tree(&Config::default()), &mut places);
+    places_of(key, &KeyPath::default(), &DEFAULTS, &mut places);
     match places.as_slice() {
         [place] if place.0.is_empty() => Some("at the top of the file".to_owned()),
         [place] => Some(format!("in the section `{place}`")),

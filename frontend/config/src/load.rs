@@ -17,9 +17,14 @@ use crate::problem::{Finding, KeyPath, MOST, Problem, Problems, Step};
 
 /// Reads and checks a file's text.
 pub(crate) fn parse(text: &str, file: &str, purpose: Purpose) -> Result<Config, Problems> {
-    if aliases::blow_up(text) {
-        let reason =
-            "aliases (`*name`) make it far larger than it is; write out what they stand for".to_owned();
+    let unreadable = if nested_too_deep(text) {
+        Some(format!("brackets are open more than {DEEPEST} deep"))
+    } else if aliases::blow_up(text) {
+        Some("aliases (`*name`) make it far larger than it is; write out what they stand for".to_owned())
+    } else {
+        None
+    };
+    if let Some(reason) = unreadable {
         return Err(Problems(vec![Problem {
             file: file.to_owned(),
             position: None,
@@ -52,6 +57,22 @@ pub(crate) fn parse(text: &str, file: &str, purpose: Purpose) -> Result<Config, 
     }
 }
 
+/// Brackets that may be open at one place. The reader looks at each open one with every word that follows.
+const DEEPEST: usize = 64;
+
+/// Whether more brackets are open somewhere than any configuration has: those of texts and comments count too.
+fn nested_too_deep(text: &str) -> bool {
+    let mut open = 0usize;
+    text.bytes().any(|octet| {
+        match octet {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > DEEPEST
+    })
+}
+
 /// Fits the tree into a [`Config`], cutting out what does not fit; no configuration if the file as a whole is wrong.
 fn fit(tree: &mut Value, cuts: &mut Cuts) -> (Option<Config>, Vec<Finding>) {
     let mut findings = Vec::new();
@@ -69,19 +90,31 @@ fn fit(tree: &mut Value, cuts: &mut Cuts) -> (Option<Config>, Vec<Finding>) {
         if value.is_null() && keys::is_section(&path) {
             continue;
         }
-        let reason = match (&value, unknown_key(error.inner())) {
-            (_, Some((unknown, known))) => keys::unknown(&path, &unknown, &known),
-            (Value::Null, None) => "has no value; leave the key out for its default".to_owned(),
-            _ => plain(error.inner()),
-        };
-        let path = cuts.note(&path);
-        // A misspelt key is one mistake, not also the lack of the right one.
-        if findings.iter().any(|finding| finding.path.touches(&path)) {
-            continue;
+        let mut found = Vec::new();
+        match (&value, unknown_key(error.inner())) {
+            (_, Some((unknown, known))) => {
+                found.push((path.clone(), keys::unknown(&path, &unknown, &known)));
+                // All of the section at once: each new try reads the whole tree again.
+                for (path, unknown) in cuts.cut_unknown(tree, &path, &known) {
+                    let reason = keys::unknown(&path, &unknown, &known);
+                    found.push((path, reason));
+                }
+            }
+            (Value::Null, None) => {
+                found.push((path, "has no value; leave the key out for its default".to_owned()));
+            }
+            _ => found.push((path, plain(error.inner()))),
         }
-        findings.push(Finding::new(path, reason));
-        if findings.len() >= MOST {
-            return (None, findings);
+        for (path, reason) in found {
+            let path = cuts.note(&path);
+            // A misspelt key is one mistake, not also the lack of the right one.
+            if findings.iter().any(|finding| finding.path.touches(&path)) {
+                continue;
+            }
+            findings.push(Finding::new(path, reason));
+            if findings.len() >= MOST {
+                return (None, findings);
+            }
         }
     }
 }
@@ -93,16 +126,25 @@ struct Cuts(BTreeMap<KeyPath, BTreeSet<usize>>);
 impl Cuts {
     /// Takes the value at `path` out of the tree.
     fn cut(&self, tree: &mut Value, path: &KeyPath) -> Option<Value> {
-        let (last, way) = path.0.split_last()?;
-        let around = way.iter().try_fold(tree, |value, step| match step {
-            Step::Key(key) => value.get_mut(key.as_str()),
-            Step::Index(index) => value.get_mut(*index),
-        })?;
+        let (last, around) = around(tree, path)?;
         match (last, around) {
             (Step::Key(key), Value::Mapping(mapping)) => mapping.shift_remove(key.as_str()),
             (Step::Index(index), Value::Sequence(list)) if *index < list.len() => Some(list.remove(*index)),
             _ => None,
         }
+    }
+
+    /// Takes every key that is not known out of the section in which the key at `path` stood, [`MOST`] at most.
+    fn cut_unknown(&self, tree: &mut Value, path: &KeyPath, known: &[String]) -> Vec<(KeyPath, String)> {
+        let Some((_, Value::Mapping(section))) = around(tree, path) else { return Vec::new() };
+        let is_unknown = |key: &&str| !known.iter().any(|known| known == key);
+        let keys = section.keys().filter_map(Value::as_str).filter(is_unknown).take(MOST);
+        let unknown: Vec<String> = keys.map(str::to_owned).collect();
+        for key in &unknown {
+            section.shift_remove(key.as_str());
+        }
+        let place = path.first(path.0.len() - 1);
+        unknown.into_iter().map(|key| (place.clone().key(&key), key)).collect()
     }
 
     /// Remembers that the value at `path` was cut; answers with its path in the file.
@@ -127,6 +169,16 @@ impl Cuts {
             }
         })
     }
+}
+
+/// The last step of a path, and the value that it is taken from.
+fn around<'t, 'p>(tree: &'t mut Value, path: &'p KeyPath) -> Option<(&'p Step, &'t mut Value)> {
+    let (last, way) = path.0.split_last()?;
+    let around = way.iter().try_fold(tree, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_str()),
+        Step::Index(index) => value.get_mut(*index),
+    })?;
+    Some((last, around))
 }
 
 fn steps(path: &serde_path_to_error::Path) -> KeyPath {
@@ -178,13 +230,16 @@ fn syntax(file: &str, error: &serde_yaml::Error) -> Problem {
     Problem { file: file.to_owned(), position: locate::of_error(error), key: String::new(), reason }
 }
 
-fn placed(findings: Vec<Finding>, text: &str, file: &str) -> Problems {
+fn placed(mut findings: Vec<Finding>, text: &str, file: &str) -> Problems {
+    findings.truncate(MOST);
+    let paths: Vec<&KeyPath> = findings.iter().map(|finding| &finding.path).collect();
+    let positions = locate::positions(text, &paths);
     let mut problems: Vec<Problem> = findings
         .into_iter()
-        .take(MOST)
-        .map(|Finding { path, reason }| Problem {
+        .zip(positions)
+        .map(|(Finding { path, reason }, position)| Problem {
             file: file.to_owned(),
-            position: locate::position(text, &path),
+            position,
             key: path.to_string(),
             reason,
         })

@@ -231,9 +231,26 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn a_file_with_endless_mistakes_is_told_the_first_64() {
+fn brackets_without_end_and_aliases_of_aliases_are_refused_before_they_cost_anything() {
+    let deep = format!("location: {}", "[".repeat(10_000));
+    let bomb = (1..9).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+        let inner = vec![format!("*a{}", level - 1); 9].join(", ");
+        format!("{text}a{level}: &a{level} [{inner}]\n")
+    });
+    let told = [deep, bomb].map(|text| Config::parse(&text, "c.yaml").unwrap_err().to_string());
+    assert_eq!(
+        told,
+        [
+            "c.yaml: brackets are open more than 64 deep",
+            "c.yaml: aliases (`*name`) make it far larger than it is; write out what they stand for",
+        ]
+    );
+}
+
+#[test]
+fn a_file_with_endless_mistakes_is_told_the_first_32() {
     let text: String = (0..1000).map(|n| format!("key_{n}: 1\n")).collect();
-    assert_eq!(Config::parse(&text, "c.yaml").expect_err("a thousand mistakes").0.len(), 64);
+    assert_eq!(Config::parse(&text, "c.yaml").expect_err("a thousand mistakes").0.len(), 32);
 }
 
 #[test]

@@ -28,7 +28,14 @@ impl<'a> Iterator for Elements<'a> {
 
 /// The first `separator` of `value` that is neither in a quoted string nor between `<` and `>`.
 pub(super) fn find_outside(value: &[u8], separator: u8) -> Option<usize> {
-    let mut at = 0;
+    // What separates is near as a rule, and a search of many octets at once takes long to begin.
+    let near =
+        value.iter().take(NEAR).position(|&octet| octet == separator || octet == b'"' || octet == b'<');
+    let mut at = match near {
+        Some(at) if value[at] == separator => return Some(at),
+        Some(at) => at,
+        None => value.len().min(NEAR),
+    };
     loop {
         at += memchr3(separator, b'"', b'<', &value[at..])?;
         match value[at] {
@@ -39,6 +46,9 @@ pub(super) fn find_outside(value: &[u8], separator: u8) -> Option<usize> {
         at += 1;
     }
 }
+
+/// Octets looked at one by one.
+const NEAR: usize = 8;
 
 /// Where the quoted string that opens at `at` closes, minding quoted pairs (RFC 3261 §25.1).
 pub(super) fn quote_end(value: &[u8], at: usize) -> Option<usize> {

@@ -29,17 +29,19 @@ impl<'a> Params<'a> {
 
     /// Every parameter in order, with its value if it has one.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        segments(self.raw).filter(|segment| !segment.is_empty()).map(|segment| {
-            match split_at(segment, b'=') {
-                Some((name, value)) => (trim_str(name), Some(unquote(trim_str(value)))),
-                None => (segment, None),
-            }
-        })
+        segments(self.raw).filter(|segment| !segment.is_empty()).map(parameter)
     }
 
     /// The first parameter of this name: `Some(None)` if it has no value.
     pub fn get(&self, name: &str) -> Option<Option<&'a str>> {
-        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let begins = |segment: &&str| {
+            segment
+                .as_bytes()
+                .get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        let mut named = segments(self.raw).filter(begins).map(parameter);
+        named.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The value of the first parameter of this name, if it has one.
@@ -50,6 +52,14 @@ impl<'a> Params<'a> {
     /// Whether a parameter of this name is there, with or without a value.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+}
+
+/// A segment's name, and its value if it has one.
+fn parameter(segment: &str) -> (&str, Option<&str>) {
+    match split_at(segment, b'=') {
+        Some((name, value)) => (trim_str(name), Some(unquote(trim_str(value)))),
+        None => (segment, None),
     }
 }
 

@@ -84,7 +84,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "uri",
         max_len: 4096,
-        floor: 48,
+        floor: 32,
         // A key, the number in it, and the unescaped user.
         caps: Caps { octets: (512, 6), allocations: (16, 1) },
         run: uri::run,

@@ -7,11 +7,19 @@ use crate::Meter;
 /// Pieces shorter than this are not timed: each is a read from a socket, which costs far more than its bookkeeping.
 const TIMED_PIECE: usize = 64;
 
+/// A shorter message counts as one of so many octets: no start line with a Content-Length is shorter, and handing a
+/// message on costs far more than cutting it out.
+const SHORTEST: usize = 40;
+
 /// The first octet of the input says how the rest is cut.
 pub(super) fn run(input: &[u8], meter: &mut Meter) {
     let Some((&cuts, octets)) = input.split_first() else { return };
     let whole = meter.watch(|| framed(std::iter::once(octets)));
     meter.watch(|| framed(pieces(octets, cuts, TIMED_PIECE)).messages.len());
+    for message in &whole.messages {
+        meter.count_octets(message.len(), SHORTEST);
+    }
+    meter.count_octets(octets.len() - whole.messages.iter().map(|message| message.len()).sum::<usize>(), 64);
     let cut = framed(pieces(octets, cuts, 1));
     assert_eq!(
         (&cut.messages, cut.pings, cut.error, cut.left),

@@ -18,12 +18,7 @@ pub(super) fn run(input: &[u8], meter: &mut Meter) {
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     let key = meter.watch(|| {
-        black_box((
-            uri.number(),
-            uri.user_unescaped(),
-            uri.param("phone-context"),
-            uri.params.iter().count(),
-        ));
+        black_box((uri.number(), uri.param("transport")));
         uri.aor_key()
     });
 
