@@ -1,5 +1,6 @@
 //! The keys there are: for suggestions, for empty sections, and for writing only what differs from the defaults.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_yaml::{Mapping, Value};
@@ -9,6 +10,13 @@ use crate::problem::{KeyPath, Step};
 
 /// Every key with its default.
 static DEFAULTS: LazyLock<Value> = LazyLock::new(|| tree(&Config::default()));
+
+/// The sections in which each key is known.
+static PLACES: LazyLock<BTreeMap<String, Vec<KeyPath>>> = LazyLock::new(|| {
+    let mut places = BTreeMap::new();
+    note_places(&KeyPath::default(), &DEFAULTS, &mut places);
+    places
+});
 
 /// A configuration as a tree with every key in it.
 pub(crate) fn tree(config: &impl serde::Serialize) -> Value {
@@ -77,22 +85,18 @@ pub(crate) fn unknown(path: &KeyPath, key: &str, known: &[String]) -> String {
 
 /// Where a key of exactly this name is known, if at one place only.
 fn elsewhere(key: &str) -> Option<String> {
-    let mut places = Vec::new();
-    places_of(key, &KeyPath::default(), &DEFAULTS, &mut places);
-    match places.as_slice() {
+    match PLACES.get(key)?.as_slice() {
         [place] if place.0.is_empty() => Some("at the top of the file".to_owned()),
         [place] => Some(format!("in the section `{place}`")),
         _ => None,
     }
 }
 
-fn places_of(wanted: &str, path: &KeyPath, value: &Value, places: &mut Vec<KeyPath>) {
+fn note_places(path: &KeyPath, value: &Value, places: &mut BTreeMap<String, Vec<KeyPath>>) {
     for (key, inner) in value.as_mapping().into_iter().flatten() {
         let Some(key) = key.as_str() else { continue };
-        if key == wanted {
-            places.push(path.clone());
-        }
-        places_of(wanted, &path.clone().key(key), inner, places);
+        places.entry(key.to_owned()).or_default().push(path.clone());
+        note_places(&path.clone().key(key), inner, places);
     }
 }
 

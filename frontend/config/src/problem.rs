@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The most problems reported at once.
-pub(crate) const MOST: usize = 32;
+pub(crate) const MOST: usize = 16;
 
 /// One mistake: where it is and what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

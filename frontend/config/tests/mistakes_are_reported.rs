@@ -248,9 +248,9 @@ fn brackets_without_end_and_aliases_of_aliases_are_refused_before_they_cost_anyt
 }
 
 #[test]
-fn a_file_with_endless_mistakes_is_told_the_first_32() {
+fn a_file_with_endless_mistakes_is_told_the_first_16() {
     let text: String = (0..1000).map(|n| format!("key_{n}: 1\n")).collect();
-    assert_eq!(Config::parse(&text, "c.yaml").expect_err("a thousand mistakes").0.len(), 32);
+    assert_eq!(Config::parse(&text, "c.yaml").expect_err("a thousand mistakes").0.len(), 16);
 }
 
 #[test]

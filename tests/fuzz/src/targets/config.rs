@@ -5,7 +5,7 @@ use smsc_config::{Config, Purpose};
 use crate::Meter;
 
 /// Problems told at most, and octets of one: a message may repeat a value, and a value is at most the input.
-const MOST_PROBLEMS: usize = 32;
+const MOST_PROBLEMS: usize = 16;
 const LONGEST_PROBLEM: usize = 1024;
 
 pub(super) fn run(input: &[u8], meter: &mut Meter) {

@@ -115,6 +115,10 @@ fn answered(request: &Message, meter: &mut Meter) {
     if request.count(Header::Via) + ADDED_LINES > MAX_HEADER_LINES || head + ADDED > MAX_HEAD {
         return;
     }
+    if request.raw()[..head].contains(&0) {
+        // A NUL goes back as a blank, and a blank may mean something else.
+        return;
+    }
     let response = Message::parse(octets).expect("the response to a readable request can be read");
     assert_eq!(response.status(), Some(200));
     let text = |value: Option<&str>| value.map(as_written);
