@@ -15,6 +15,8 @@ use smsc_fuzz::{Meter, Target, target};
 
 /// How much dearer an octet may be.
 const LIMIT: f64 = 8.0;
+/// In config.yaml, which no stranger writes: each of up to 16 mistakes told has the tree of the file read once more.
+const LIMIT_OF_CONFIG: f64 = 16.0;
 /// What looks worst at first sight, and then, is measured again in so many rounds.
 const SECOND_LOOK: (usize, u32) = (24, 8);
 const THIRD_LOOK: (usize, u32) = (4, 40);
@@ -27,7 +29,8 @@ fn main() -> ExitCode {
     };
     let report = compare(target, Duration::from_secs(seconds), ordinary, folders);
     println!("{report}");
-    if report.ratio <= LIMIT { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let limit = if target.name == "config" { LIMIT_OF_CONFIG } else { LIMIT };
+    if report.ratio <= limit { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn usage() -> ExitCode {
