@@ -28,9 +28,20 @@ impl fmt::Display for Problem {
             f.write_str(": ")?;
         }
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", OneLine(&self.key))?;
         }
-        f.write_str(&self.reason)
+        write!(f, "{}", OneLine(&self.reason))
+    }
+}
+
+/// A text with its control characters escaped: a value that is repeated must not begin a line of its own.
+struct OneLine<'t>(&'t str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| {
+            if char.is_control() { write!(f, "{}", char.escape_default()) } else { write!(f, "{char}") }
+        })
     }
 }
 

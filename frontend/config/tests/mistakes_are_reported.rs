@@ -248,6 +248,14 @@ fn brackets_without_end_and_aliases_of_aliases_are_refused_before_they_cost_anyt
 }
 
 #[test]
+fn a_mistake_takes_one_line_whatever_it_repeats() {
+    let text = "location: a.b\nims_domain: c.d\nmt: {request_uri: \"a\\nc.yaml: fine\", \"k\\r\": 1}\n";
+    let told = Config::parse(text, "c.yaml").unwrap_err().to_string();
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.contains("`a\\nc.yaml: fine`") && told.contains("mt.k\\r: unknown key `k\\r`"), "{told}");
+}
+
+#[test]
 fn a_file_with_endless_mistakes_is_told_the_first_16() {
     let text: String = (0..1000).map(|n| format!("key_{n}: 1\n")).collect();
     assert_eq!(Config::parse(&text, "c.yaml").expect_err("a thousand mistakes").0.len(), 16);

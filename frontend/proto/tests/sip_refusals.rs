@@ -80,6 +80,9 @@ fn more_than_the_limits_allow() {
     assert_eq!(refusal(head(MAX_HEAD - 29)), ParseError::HeadTooLong { limit: MAX_HEAD });
     let folded = head(MAX_HEAD - 29).replace("a: b", "a:\r\n b");
     assert_eq!(refusal(folded), ParseError::HeadTooLong { limit: MAX_HEAD });
+    let behind_line_ends = [b"\r\n".repeat(MAX_HEAD).as_slice(), b"MESSAGE sip:a SIP/2.0\r\n\r\n"].concat();
+    assert_eq!(refusal(behind_line_ends.clone()), ParseError::HeadTooLong { limit: MAX_HEAD });
+    assert!(classify_malformed(&behind_line_ends).is_none());
 }
 
 #[test]

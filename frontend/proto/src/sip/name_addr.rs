@@ -102,12 +102,18 @@ pub(super) fn params(behind: &str) -> Result<Params<'_>, Problem> {
     Ok(Params::new(behind))
 }
 
-/// Whether every quoted string in `text` ends.
+/// Whether every quoted string in `text` ends, and every angle bracket outside them: else what is written behind it
+/// would be read as part of it.
 pub(super) fn quotes_close(text: &str) -> Result<(), Problem> {
     let octets = text.as_bytes();
     let mut at = 0;
-    while let Some(quote) = memchr::memchr(b'"', octets.get(at..).unwrap_or_default()) {
-        at = quote_end(octets, at + quote).ok_or(Problem::OpenQuote)? + 1;
+    while let Some(found) = memchr::memchr2(b'"', b'<', octets.get(at..).unwrap_or_default()) {
+        at += found;
+        at = if octets[at] == b'"' {
+            quote_end(octets, at).ok_or(Problem::OpenQuote)?
+        } else {
+            at + memchr::memchr(b'>', &octets[at..]).ok_or(Problem::OpenAngle)?
+        } + 1;
     }
     Ok(())
 }
@@ -149,5 +155,6 @@ mod tests {
         assert_eq!(NameAddr::parse("<>"), Err(Problem::Empty));
         assert_eq!(NameAddr::parse("sip:j@x?Route=y"), Err(Problem::Uri(UriError::Character)));
         assert_eq!(NameAddr::parse("<sip:j@x>;a=\"b"), Err(Problem::OpenQuote));
+        assert_eq!(NameAddr::parse("<sip:j@x>;a=<b"), Err(Problem::OpenAngle));
     }
 }

@@ -29,7 +29,7 @@ impl<'a> Params<'a> {
 
     /// Every parameter in order, with its value if it has one.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        segments(self.raw).filter(|segment| !segment.is_empty()).map(parameter)
+        present(self.raw).map(parameter)
     }
 
     /// The first parameter of this name: `Some(None)` if it has no value.
@@ -40,7 +40,7 @@ impl<'a> Params<'a> {
                 .get(..name.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
         };
-        let mut named = segments(self.raw).filter(begins).map(parameter);
+        let mut named = present(self.raw).filter(begins).map(parameter);
         named.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
@@ -61,6 +61,25 @@ fn parameter(segment: &str) -> (&str, Option<&str>) {
         Some((name, value)) => (trim_str(name), Some(unquote(trim_str(value)))),
         None => (segment, None),
     }
+}
+
+/// The segments that are not empty; a run of semicolons costs one step.
+fn present(raw: &str) -> impl Iterator<Item = &str> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        loop {
+            rest = rest.trim_start_matches(';');
+            if rest.is_empty() {
+                return None;
+            }
+            let end = find_outside(rest.as_bytes(), b';').unwrap_or(rest.len());
+            let segment = trim_str(&rest[..end]);
+            rest = &rest[end..];
+            if !segment.is_empty() {
+                return Some(segment);
+            }
+        }
+    })
 }
 
 /// The parts between semicolons that stand outside quotes, trimmed, empty ones included.

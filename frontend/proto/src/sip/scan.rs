@@ -221,7 +221,8 @@ fn skip_blanks(octets: &[u8], from: usize, end: usize) -> usize {
 
 /// Where the CRLF stands that ends the line which `from` is in. `total` is how many octets there really are.
 fn line_end(window: &[u8], from: usize, total: usize) -> Result<usize, ParseError> {
-    let Some(found) = memchr2(b'\r', b'\n', &window[from..]) else {
+    // Line ends in front of the start line may alone be longer than a head.
+    let Some(found) = window.get(from..).and_then(|rest| memchr2(b'\r', b'\n', rest)) else {
         return Err(ended(window, total));
     };
     let at = from + found;

@@ -1,6 +1,7 @@
 //! The Via header (RFC 3261 §20.42).
 
 use super::error::Problem;
+use super::name_addr::quotes_close;
 use super::octets::{find, is_token, split_at_blank, trim_str};
 use super::params::Params;
 use super::uri::host_port;
@@ -37,6 +38,7 @@ impl<'a> Via<'a> {
         }
         let end = find(rest, b';').unwrap_or(rest.len());
         let (host, port) = host_port(trim_str(&rest[..end])).map_err(Problem::SentBy)?;
+        quotes_close(&rest[end..])?;
         Ok(Via { version, transport, host, port, params: Params::new(&rest[end..]) })
     }
 
@@ -100,6 +102,9 @@ mod tests {
         assert_eq!(Via::parse("SIP/x/UDP a"), Err(Problem::Protocol));
         assert_eq!(Via::parse("HTTP/2.0/UDP a"), Err(Problem::Protocol));
         assert_eq!(Via::parse("SIP/2.0/UDP"), Err(Problem::Protocol));
+        // What an answer adds would be read as the end of the branch.
+        assert_eq!(Via::parse("SIP/2.0/UDP a;branch=z\"x"), Err(Problem::OpenQuote));
+        assert_eq!(Via::parse("SIP/2.0/UDP a;branch=z<x"), Err(Problem::OpenAngle));
         assert_eq!(Via::parse("SIP/2.0/UDP ;branch=x"), Err(Problem::SentBy(UriError::Host)));
         assert_eq!(Via::parse("SIP/2.0/UDP a:99999"), Err(Problem::SentBy(UriError::Port)));
         assert_eq!(Via::parse("SIP/2.0/UDP 2001:db8::1"), Err(Problem::SentBy(UriError::Port)));

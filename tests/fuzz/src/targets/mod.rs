@@ -132,8 +132,9 @@ pub const TARGETS: &[Target] = &[
         name: "config",
         max_len: 16_384,
         floor: 512,
-        // A tree of YAML has some 100 octets a node, a node can be two octets, and a mistake is told with its path.
-        caps: Caps { octets: (262_144, 256), allocations: (20_000, 4000) },
+        // The YAML reader keeps some 100 octets an event in a list that doubles, an event can be one octet, and a tree
+        // of as many nodes follows; a mistake is told with its path.
+        caps: Caps { octets: (262_144, 512), allocations: (20_000, 4000) },
         run: config::run,
     },
     Target {

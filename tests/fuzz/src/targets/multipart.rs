@@ -1,7 +1,7 @@
 //! Bodies in bodies: several parts, and CPIM. The first line of the input is the Content-Type, what follows it the body.
 
 use bytes::Bytes;
-use smsc_proto::sip::cpim::Cpim;
+use smsc_proto::sip::cpim::{Cpim, MAX_CPIM_HEAD};
 use smsc_proto::sip::{BodyPart, ContentType, Header, MAX_PARTS, Message, multipart};
 
 use crate::Meter;
@@ -52,6 +52,9 @@ fn enveloped(body: &Bytes, meter: &mut Meter) {
         assert!(known.0 <= body.len());
         (cpim.header("To").unwrap_or_default(), cpim.content_header("Content-Type").unwrap_or_default())
     });
+    if to.len() + kind.len() + 64 > MAX_CPIM_HEAD {
+        return;
+    }
     let mut written = format!("To: {to}\r\n\r\nContent-Type: {kind}\r\n\r\n").into_bytes();
     written.extend_from_slice(cpim.content);
     let again = Cpim::parse(&written).expect("an envelope can be written again");
