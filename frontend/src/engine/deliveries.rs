@@ -1,7 +1,7 @@
 //! To the handset (design §4): a SIP 2xx is not a delivery, the handset's RP-ACK is.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smsc_backend::{AttemptReport, Permanent, Reason, Status};
 
@@ -96,6 +96,7 @@ impl Engine {
             part,
             rp_mr: 0,
             state: State::Parked,
+            waits_until: None,
             deadline: now.mono,
             sip_status: None,
             remarks: String::new(),
@@ -117,10 +118,7 @@ impl Engine {
         let tried = delivery.tried.clone();
         let target = match self.hop(now, &hop_uri, &tried, key) {
             Hop::Known(target) => match self.hops.closed_until(now.mono, &target) {
-                Some(until) => {
-                    let jitter = Duration::from_millis(self.random.below(JITTER));
-                    return self.schedule.set(until + jitter, Timer::Handset(key.clone()));
-                }
+                Some(until) => return self.wait_for_hop(now, key, until),
                 None => target,
             },
             Hop::Resolving => return,
@@ -273,6 +271,26 @@ impl Engine {
         let detail =
             format!("{sip}, and no report from the handset within {seconds} s (TS 24.011 §10, TR1N)");
         self.end_attempt(now, &key, Verdict::new(Status::Unknown, detail), None);
+    }
+
+    /// The next hop asked to be left alone until then. A row waits for that once: its lease runs, and where it ended the
+    /// backend would count an attempt that there was not.
+    fn wait_for_hop(&mut self, now: Now, key: &Arc<str>, until: Instant) {
+        let Some(delivery) = self.handsets.delivery(key) else { return };
+        let jitter = Duration::from_millis(self.random.below(JITTER));
+        let end = *delivery.waits_until.get_or_insert(until + jitter);
+        if now.mono < end {
+            return self.schedule.set(end, Timer::Handset(key.clone()));
+        }
+        // By way of the schedule, as where there is no next hop.
+        self.schedule.set(now.mono, Timer::Handset(key.clone()));
+        let why = "the next hop goes on asking to be left alone (RFC 3261 §21.5.4)";
+        if delivery.part > 0 {
+            return self.close_attempt(now, key, Verdict::new(Status::Failed, why), None);
+        }
+        if let Some(delivery) = self.handsets.close(key) {
+            self.release(now, vec![delivery.row], why);
+        }
     }
 
     /// The current part was acknowledged; the attempt goes on with the next, or is delivered.

@@ -70,6 +70,8 @@ pub(super) struct Delivery {
     pub(super) part: usize,
     pub(super) rp_mr: u8,
     pub(super) state: State,
+    /// Until when it waits, or has waited, for a next hop that asked to be left alone.
+    pub(super) waits_until: Option<Instant>,
     /// When tr1n runs out.
     pub(super) deadline: Instant,
     /// The last SIP status seen, for the report.

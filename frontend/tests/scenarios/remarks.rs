@@ -57,6 +57,33 @@ fn an_s_cscf_that_asks_for_a_pause_gets_it() {
     }
 }
 
+/// A row in hand is leased: one that waited its time is given back, never kept until the backend counts an attempt that
+/// there was not.
+#[test]
+fn a_message_that_waits_for_an_s_cscf_that_goes_on_asking_is_given_back() {
+    let mut world = World::new(1);
+    world.core.handsets.push(Handset::new("447700900003"));
+    for handset in 0..3 {
+        world.handset_mut(handset).script.push_back(refused(503).saying(Header::RetryAfter, "900"));
+    }
+    world.queue(0, "41", 0, "first");
+    world.run(ms(500));
+    world.queue(0, "42", 1, "second");
+    world.queue(0, "43", 2, "third");
+    world.run(secs(35));
+    let mut outcomes = ["42", "43"].map(|id| world.backend.statuses(id));
+    outcomes.sort_by_key(Vec::len);
+    assert_eq!(
+        (world.copies().len(), outcomes),
+        (2, [vec![], vec![Status::Released]]),
+        "one finds out for both"
+    );
+    world.run(secs(300));
+    for id in ["41", "42", "43"] {
+        assert_eq!(world.backend.statuses(id).last(), Some(&Status::Delivered), "{id}");
+    }
+}
+
 #[test]
 fn a_503_that_asks_for_nothing_closes_nothing() {
     let mut world = World::new(1);
