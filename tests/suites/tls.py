@@ -256,13 +256,30 @@ class Reload(WithCertificates):
 
     def test_a_new_authority_lets_its_peers_in_and_those_of_the_old_no_more(self):
         self.serve(trusted_names=f"[{S_CSCF}]")
-        self.assertEqual(200, self.peer(self.s_cscf).ask("OPTIONS"))
+        standing = self.peer(self.s_cscf)
+        self.assertEqual(200, standing.ask("OPTIONS"))
         other = Authority(self.dir, "other")
         theirs = other.issue("scscf", f"URI:sip:{S_CSCF}")
         self.secret.put(Files(self.ours.cert, self.ours.key, other.cert))
         newcomer = Files(theirs.cert, theirs.key, self.authority.cert)
         self.eventually("the new authority", lambda: self.peer(newcomer).ask("OPTIONS") == 200)
         self.assertIsNone(self.peer(self.s_cscf).ask("OPTIONS"))
+        self.assertEqual((403, False), (standing.ask("OPTIONS"), standing.gone), "trusted on the word of the old one")
+
+    def test_a_file_that_comes_after_the_configuration_that_names_it_is_put_in_force(self):
+        self.serve(trusted_names=f"[{S_CSCF}]")
+        late = self.dir / "late.crt"
+        known = self.frontend.config.read_text()
+        self.frontend.config.write_text(known.replace(str(self.secret.dir / "ca.crt"), str(late)))
+        refused = self.eventually("refusal", lambda: self.frontend.status().get("refused"))
+        self.assertRegex(refused, "^sip.tls.ca_file: .*late.crt: No such file")
+
+        other = Authority(self.dir, "other")
+        theirs = other.issue("scscf", f"URI:sip:{S_CSCF}")
+        late.write_text(other.cert.read_text())
+        self.eventually("the file", lambda: not self.frontend.status().get("refused"))
+        self.assertEqual(200, self.peer(Files(theirs.cert, theirs.key, self.authority.cert)).ask("OPTIONS"))
+        self.assertIn("smsc_config_reloads_refused_total 1", self.frontend.metrics())
 
 
 class OverIpv6(Case):

@@ -17,7 +17,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::shell::Input;
 use super::streams::Limits;
-use crate::tls::Identity;
+use crate::tls::Peer;
 
 const PONG: &[u8] = b"\r\n";
 /// How long a peer has to take what is left when we close.
@@ -118,7 +118,7 @@ impl Task {
     async fn serve_secured(
         &self,
         stream: impl AsyncRead + AsyncWrite,
-        peer: Option<Identity>,
+        peer: Option<Peer>,
         outbox: &mut mpsc::Receiver<Transmit>,
     ) {
         let offers = peer.is_some();
@@ -234,8 +234,8 @@ async fn write(
 }
 
 /// The peer, by the certificate that the handshake has verified.
-fn verified(chain: Option<&[CertificateDer<'_>]>) -> Option<Identity> {
-    chain?.first().map(Identity::of)
+fn verified(chain: Option<&[CertificateDer<'_>]>) -> Option<Peer> {
+    Peer::of(chain?)
 }
 
 /// Whether a handshake failed because the peer has no certificate, or not the right one.

@@ -25,6 +25,8 @@ use crate::tls::Tls;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Names in `s_cscf_sip_uri` and `ims_domain` are looked up again for the default of `trusted_peers`.
 const LOOK_UP_EVERY: u32 = 60;
+/// After a refusal all is read anew: a file that the refused configuration names may have come meanwhile.
+const RETRY_EVERY: u32 = 5;
 
 /// Watches the configuration of a running frontend.
 pub(super) struct Reloader {
@@ -55,7 +57,8 @@ impl Reloader {
             }
             ticks = ticks.wrapping_add(1);
             let contents = self.contents();
-            let changed = contents != seen;
+            let refused = self.status.borrow().refused.is_some();
+            let changed = contents != seen || (refused && ticks.is_multiple_of(RETRY_EVERY));
             if changed || (ticks.is_multiple_of(LOOK_UP_EVERY) && self.config.trusted_peers.is_none()) {
                 seen = contents;
                 match self.reload(changed).await {
@@ -115,7 +118,11 @@ impl Reloader {
         self.inputs.send(apply).await.map_err(|_| "the frontend has stopped".to_owned())
     }
 
+    /// Told once, however often the same is tried again.
     fn refuse(&self, reason: String) {
+        if self.status.borrow().refused.as_ref() == Some(&reason) {
+            return;
+        }
         tracing::error!(path = %self.path.display(), reason, "configuration refused; the one before stays in force");
         self.metrics.reloads_refused.inc();
         self.status.send_modify(|status| status.refused = Some(reason));

@@ -22,7 +22,7 @@ use crate::dns::Dns;
 use crate::engine::{
     CallId, Engine, Output, Question, RelayVerdict, RelayedReport, Resolved, Settings, Step,
 };
-use crate::tls::{Identity, Tls};
+use crate::tls::{Peer, Tls};
 
 /// Other tasks' inputs taken before datagrams get their turn again.
 const BATCH: usize = 64;
@@ -33,7 +33,7 @@ pub(super) enum Input {
     /// A connection came in, for TCP or TLS.
     Accepted { stream: TcpStream, peer: SocketAddr, transport: Transport, index: u16 },
     /// A TLS handshake is done; the peer is there if it has shown a certificate.
-    Secured { connection: u64, peer: Option<Box<Identity>> },
+    Secured { connection: u64, peer: Option<Box<Peer>> },
     /// A verified peer offers its connection for requests to its listener at this port.
     Offered { connection: u64, port: u16 },
     /// A message came over a connection.

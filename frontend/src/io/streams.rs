@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::connection::{Opening, Task};
 use super::crypto::Crypto;
 use super::shell::Input;
-use crate::tls::{Identity, Tls};
+use crate::tls::{Peer, Tls};
 
 /// Messages that wait for one connection; beyond, they are given back as unsent.
 const BACKLOG: usize = 1024;
@@ -42,6 +42,8 @@ pub(super) struct Limits {
 pub(super) struct Streams {
     limits: Limits,
     tls: Arc<Tls>,
+    /// How often the authorities have changed.
+    authorities: u64,
     inputs: mpsc::Sender<Input>,
     by_id: HashMap<u64, Connection>,
     /// Whom connections lead to; the newest last.
@@ -62,6 +64,8 @@ struct Connection {
     outbox: mpsc::Sender<Transmit>,
     /// Requests of ours go over it: when it breaks, they end.
     carries: bool,
+    /// Which authorities its handshake goes by.
+    authorities: u64,
 }
 
 /// Who is at the other end.
@@ -72,7 +76,7 @@ enum Holder {
     /// The one of this name, or the handshake will fail.
     Asked(Arc<str>),
     /// The holder of a verified certificate.
-    Verified(Box<Identity>),
+    Verified(Box<Peer>),
 }
 
 impl Streams {
@@ -80,6 +84,7 @@ impl Streams {
         Self {
             limits,
             tls,
+            authorities: 0,
             inputs,
             by_id: HashMap::new(),
             by_address: HashMap::new(),
@@ -147,11 +152,13 @@ impl Streams {
     }
 
     /// A TLS handshake is done; `peer` holds a verified certificate. Says whether the peer is trusted for it.
-    pub(super) fn secured(&mut self, id: u64, peer: Option<Identity>) -> bool {
+    pub(super) fn secured(&mut self, id: u64, peer: Option<Peer>) -> bool {
         self.half_open.remove(&id);
         let (Some(connection), Some(peer)) = (self.by_id.get_mut(&id), peer) else { return false };
-        let trusted = self.tls.trusts(&peer);
-        connection.holder = Holder::Verified(Box::new(peer));
+        let stale = connection.authorities != self.authorities;
+        let believed = !stale || self.tls.vouches_for(&peer);
+        let trusted = believed && self.tls.trusts(peer.identity());
+        connection.holder = if believed { Holder::Verified(Box::new(peer)) } else { Holder::Unknown };
         trusted
     }
 
@@ -166,14 +173,22 @@ impl Streams {
         }
     }
 
-    /// Connections from now on use these certificates. Says of every verified peer whether it is trusted now.
+    /// Connections from now on use these certificates. Says of every verified peer whether it is trusted now; one whom no
+    /// authority stands for any more is nobody from now on.
     pub(super) fn apply(&mut self, tls: Arc<Tls>) -> Vec<(u64, bool)> {
+        let changed = !tls.has_authorities_of(&self.tls);
+        self.authorities += u64::from(changed);
         self.tls = tls;
-        let verified = self.by_id.iter().filter_map(|(id, connection)| match &connection.holder {
-            Holder::Verified(peer) => Some((*id, self.tls.trusts(peer))),
-            Holder::Unknown | Holder::Asked(_) => None,
-        });
-        verified.collect()
+        let mut verified = Vec::new();
+        for (id, connection) in &mut self.by_id {
+            let Holder::Verified(peer) = &connection.holder else { continue };
+            let believed = !changed || self.tls.vouches_for(peer);
+            verified.push((*id, believed && self.tls.trusts(peer.identity())));
+            if !believed {
+                connection.holder = Holder::Unknown;
+            }
+        }
+        verified
     }
 
     /// Sends over the connection a request came by.
@@ -262,7 +277,14 @@ impl Streams {
     ) -> (u64, mpsc::Receiver<Transmit>) {
         self.sequence += 1;
         let (outbox, receiver) = mpsc::channel(BACKLOG);
-        let connection = Connection { transport, addresses: vec![peer], holder, outbox, carries };
+        let connection = Connection {
+            transport,
+            addresses: vec![peer],
+            holder,
+            outbox,
+            carries,
+            authorities: self.authorities,
+        };
         self.by_id.insert(self.sequence, connection);
         self.by_address.entry((transport, peer)).or_default().push(self.sequence);
         (self.sequence, receiver)
@@ -290,7 +312,7 @@ impl Connection {
         match (self.transport, name, &self.holder) {
             (Transport::Tls, Some(_), Holder::Unknown) => false,
             (Transport::Tls, Some(name), Holder::Asked(asked)) => &**asked == name,
-            (Transport::Tls, Some(name), Holder::Verified(peer)) => peer.is(name),
+            (Transport::Tls, Some(name), Holder::Verified(peer)) => peer.identity().is(name),
             _ => true,
         }
     }

@@ -6,6 +6,7 @@
 mod certificate;
 mod files;
 mod identity;
+mod peer;
 mod verifier;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::client::Resumption;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -24,18 +25,21 @@ use crate::engine::question;
 
 pub use certificate::Certificate;
 pub use identity::Identity;
+pub use peer::Peer;
 
 /// How long before its end a certificate is warned of.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 
-/// What TLS connections are made with. A reload makes a new one; connections that stand keep theirs.
+/// What TLS connections are made with. A reload makes a new one; connections that stand keep their ciphers, and their
+/// peers are believed for as long as an authority in force stands for them.
 #[derive(Debug, Clone)]
 pub struct Tls {
     server: Option<Arc<ServerConfig>>,
     client: Option<Arc<ClientConfig>>,
     trusted_names: Vec<String>,
     own: Option<Certificate>,
-    authorities: usize,
+    roots: Option<Arc<RootCertStore>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 /// Why a file of `sip.tls` cannot be used. Never holds anything of a key.
@@ -63,13 +67,13 @@ impl Tls {
             _ => None,
         };
         let roots = ca_file.as_ref().map(|path| files::roots(path)).transpose()?.map(Arc::new);
-        let authorities = roots.as_ref().map_or(0, |roots| roots.len());
         Ok(Self {
             server: own.clone().and_then(|own| server(own, roots.clone(), *verify_peers, &provider)),
-            client: roots.and_then(|roots| client(own.clone(), roots, &provider)),
+            client: roots.clone().and_then(|roots| client(own.clone(), roots, &provider)),
             trusted_names: trusted_names(config),
             own: own.and_then(|own| Certificate::read(own.cert.first()?)),
-            authorities,
+            roots,
+            algorithms: provider.signature_verification_algorithms,
         })
     }
 
@@ -83,6 +87,19 @@ impl Tls {
     #[must_use]
     pub fn client(&self) -> Option<Arc<ClientConfig>> {
         self.client.clone()
+    }
+
+    /// Whether the authorities of these files stand for a peer that those before them have verified.
+    #[must_use]
+    pub fn vouches_for(&self, peer: &Peer) -> bool {
+        self.roots.as_ref().is_some_and(|roots| peer.is_vouched_for(roots, self.algorithms))
+    }
+
+    /// Whether the authorities are the same.
+    #[must_use]
+    pub fn has_authorities_of(&self, other: &Self) -> bool {
+        let anchors = |tls: &Self| tls.roots.as_ref().map(|roots| roots.roots.clone());
+        anchors(self) == anchors(other)
     }
 
     /// Whether a verified peer is trusted whatever its address.
@@ -113,7 +130,7 @@ impl Tls {
     /// How many authorities are believed.
     #[must_use]
     pub fn authorities(&self) -> usize {
-        self.authorities
+        self.roots.as_ref().map_or(0, |roots| roots.len())
     }
 }
 
