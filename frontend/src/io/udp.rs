@@ -25,6 +25,8 @@ const SOCKET_BUFFER: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Udp {
     sockets: Vec<Listener>,
+    /// The socket that is asked first: one that always has input leaves the others their turn.
+    next: usize,
     /// Room for a batch, of which only what datagrams fill is ever touched.
     buffer: Vec<u8>,
     failed: Vec<Transmit>,
@@ -44,7 +46,7 @@ impl Udp {
     pub(super) fn bind(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
         let bind = |address: &SocketAddr| Listener::bind(*address).map_err(|error| (*address, error));
         let sockets = addresses.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { sockets, buffer: vec![0; BATCH * LONGEST], failed: Vec::new() })
+        Ok(Self { sockets, next: 0, buffer: vec![0; BATCH * LONGEST], failed: Vec::new() })
     }
 
     /// The bound addresses.
@@ -54,12 +56,15 @@ impl Udp {
 
     /// Ready when some socket has input; also sends what waited.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<usize> {
-        for (index, listener) in self.sockets.iter_mut().enumerate() {
+        let count = self.sockets.len();
+        for index in (0..count).map(|offset| (self.next + offset) % count) {
+            let listener = &mut self.sockets[index];
             while !listener.outbox.is_empty() && listener.socket.poll_send_ready(context).is_ready() {
                 listener.flush(&mut self.failed);
             }
             // What could not be sent after all is not left until something comes.
             if listener.socket.poll_recv_ready(context).is_ready() || !self.failed.is_empty() {
+                self.next = (index + 1) % count;
                 return Poll::Ready(index);
             }
         }
@@ -228,6 +233,23 @@ mod tests {
             let expected = ["one", "", "three", "four"].map(|text| (from, Bytes::from(text)));
             assert_eq!(received(&mut there, 4).await, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_always_has_input_leaves_the_others_their_turn() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let (mut here, mut there) = (Udp::bind(&[any, any]).unwrap(), Udp::bind(&[any]).unwrap());
+        for index in [0, 0, 0, 0, 1] {
+            there.send(None, here.addresses()[index], to(any, "x")).unwrap();
+        }
+        poll_fn(|context| there.sockets[0].socket.poll_send_ready(context)).await.unwrap();
+        assert_eq!(there.flush(), []);
+        let mut turns = Vec::new();
+        for _ in 0..3 {
+            let index = poll_fn(|context| here.poll_ready(context)).await;
+            here.receive(index, |_, _| turns.push(index));
+        }
+        assert!(turns[..2].contains(&1), "{turns:?}");
     }
 
     #[tokio::test]
