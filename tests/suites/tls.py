@@ -210,6 +210,16 @@ class Connections(WithCertificates):
     def test_a_connection_that_was_not_offered_is_not(self):
         self.assertEqual("failed", self.deliver(self.s_cscf, ""))
 
+    def test_what_goes_back_to_a_peer_does_not_go_to_another_who_offers_to_stand_for_his_address(self):
+        self.serve(trusted_names=f"[{S_CSCF}]")
+        s_cscf = self.peer(self.s_cscf)
+        other = self.peer(self.authority.issue("other", "DNS:other.example.org"))
+        other.port = s_cscf._connection.getsockname()[1]
+        self.assertEqual(403, other.ask("OPTIONS", via=";alias"))
+        self.assertEqual(202, s_cscf.submit())
+        self.eventually("RP-ACK", lambda: s_cscf.requests or other.requests)
+        self.assertEqual((1, 0), (len(s_cscf.requests), len(other.requests)))
+
     def test_a_connection_that_another_offers_is_not(self):
         self.assertEqual("failed", self.deliver(self.authority.issue("other", "DNS:other.example.org"), ";alias"))
 

@@ -207,8 +207,9 @@ impl Streams {
         transmit: Transmit,
     ) -> Result<(), TransportFailure> {
         let Target { addr, name, .. } = target;
-        let leads =
-            |id: &&u64| self.by_id.get(id).is_some_and(|connection| connection.leads_to(name.as_deref()));
+        let leads = |id: &&u64| {
+            self.by_id.get(id).is_some_and(|connection| connection.leads_to(*addr, name.as_deref()))
+        };
         let standing = self.by_address.get(&(transport, *addr)).and_then(|ids| ids.iter().rev().find(leads));
         let id = match standing {
             Some(id) => Some(*id),
@@ -307,9 +308,11 @@ impl Streams {
 }
 
 impl Connection {
-    /// Whether it may carry what goes to the holder of this name; `None`: to whoever holds it.
-    fn leads_to(&self, name: Option<&str>) -> bool {
+    /// Whether it may carry what goes to the holder of this name; `None`: to whose own address it is. To stand for
+    /// another takes a name that the certificate has.
+    fn leads_to(&self, addr: SocketAddr, name: Option<&str>) -> bool {
         match (self.transport, name, &self.holder) {
+            (Transport::Tls, None, _) => self.addresses.first() == Some(&addr),
             (Transport::Tls, Some(_), Holder::Unknown) => false,
             (Transport::Tls, Some(name), Holder::Asked(asked)) => &**asked == name,
             (Transport::Tls, Some(name), Holder::Verified(peer)) => peer.identity().is(name),
