@@ -289,10 +289,12 @@ impl Engine {
         self.drain_events(now);
     }
 
-    /// Stops polling and gives back what was not attempted; everything open is finished (design §4, Drain).
+    /// Stops polling, gives back what was not attempted, and carries out removals that wait for an S-CSCF's answer;
+    /// everything open is finished (design §4, Drain).
     pub fn begin_drain(&mut self, now: Now) {
         self.draining = true;
         self.release_unattempted(now, "the frontend is shutting down", |_| true);
+        self.settle_doubts();
         self.drain_events(now);
     }
 

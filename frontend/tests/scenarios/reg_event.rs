@@ -266,6 +266,23 @@ fn expires_0_of_whom_nothing_is_known_has_the_s_cscf_asked() {
     }
 }
 
+/// The REGISTER was answered 200, and whoever comes after this pod knows nothing of it.
+#[test]
+fn a_removal_that_waits_for_the_s_cscf_is_carried_out_when_the_pod_goes() {
+    let is_idle =
+        |world: &World| world.pods[0].engine.as_ref().is_some_and(smsc_frontend::engine::Engine::is_idle);
+    let mut world = registered();
+    assert_eq!(world.notify(&volte(0)), 200);
+    world.run(secs(1));
+    world.register(1, 0, None);
+    world.run(ms(500));
+    assert!(!world.backend.locations.is_empty(), "the S-CSCF is asked first");
+    world.engine(0, |engine, now| engine.begin_drain(now));
+    assert!(!is_idle(&world));
+    world.run(secs(1));
+    assert_eq!((world.backend.locations.len(), is_idle(&world)), (0, true));
+}
+
 #[test]
 fn a_subscription_is_refreshed_before_its_end_inside_its_dialog() {
     for (granted, earliest, latest) in [("3761", 3101, 3161), ("600", 270, 300)] {

@@ -308,6 +308,15 @@ impl Engine {
         self.forget_subscription(aor);
     }
 
+    /// Carries out every removal that waits for the S-CSCF's answer: a pod that is going away cannot wait for it.
+    pub(super) fn settle_doubts(&mut self) {
+        let doubted = self.subscriptions.by_aor.iter().filter(|(_, known)| known.doubt.is_some());
+        let doubted: Vec<Arc<str>> = doubted.map(|(aor, _)| aor.clone()).collect();
+        for aor in doubted {
+            self.forget_subscription(&aor);
+        }
+    }
+
     /// Ends a subscription here; a removal that waited for it is carried out.
     fn forget_subscription(&mut self, aor: &str) {
         self.subscriptions.drop_dialog(aor);
