@@ -19,6 +19,8 @@ use crate::problem::{Finding, KeyPath, MOST, Problem, Problems, Step};
 pub(crate) fn parse(text: &str, file: &str, purpose: Purpose) -> Result<Config, Problems> {
     let unreadable = if nested_too_deep(text) {
         Some(format!("brackets are open more than {DEEPEST} deep"))
+    } else if text.as_bytes().split(|octet| !octet.is_ascii_digit()).any(|run| run.len() > MOST_DIGITS) {
+        Some(format!("a number of more than {MOST_DIGITS} digits"))
     } else if aliases::blow_up(text) {
         Some("aliases (`*name`) make it far larger than it is; write out what they stand for".to_owned())
     } else {
@@ -59,6 +61,9 @@ pub(crate) fn parse(text: &str, file: &str, purpose: Purpose) -> Result<Config, 
 
 /// Brackets that may be open at one place. The reader looks at each open one with every word that follows.
 const DEEPEST: usize = 64;
+
+/// Digits that may follow each other. The reader tries every number as a float, which takes long for a long one.
+const MOST_DIGITS: usize = 40;
 
 /// Whether more brackets are open somewhere than any configuration has: those of texts and comments count too.
 fn nested_too_deep(text: &str) -> bool {

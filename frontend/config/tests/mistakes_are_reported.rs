@@ -231,18 +231,20 @@ fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn brackets_without_end_and_aliases_of_aliases_are_refused_before_they_cost_anything() {
+fn what_would_cost_much_to_read_is_refused_unread() {
     let deep = format!("location: {}", "[".repeat(10_000));
     let bomb = (1..9).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
         let inner = vec![format!("*a{}", level - 1); 9].join(", ");
         format!("{text}a{level}: &a{level} [{inner}]\n")
     });
-    let told = [deep, bomb].map(|text| Config::parse(&text, "c.yaml").unwrap_err().to_string());
+    let number = format!("ordinal: {}", "9".repeat(41));
+    let told = [deep, bomb, number].map(|text| Config::parse(&text, "c.yaml").unwrap_err().to_string());
     assert_eq!(
         told,
         [
             "c.yaml: brackets are open more than 64 deep",
             "c.yaml: aliases (`*name`) make it far larger than it is; write out what they stand for",
+            "c.yaml: a number of more than 40 digits",
         ]
     );
 }

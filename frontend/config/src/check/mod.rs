@@ -4,6 +4,7 @@ mod relations;
 mod sip_tls;
 mod surroundings;
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::duration::format_duration;
 use crate::names;
-use crate::problem::{Finding, KeyPath};
+use crate::problem::{Finding, KeyPath, MOST};
 
 pub(crate) use relations::relations;
 
@@ -44,6 +45,11 @@ pub(crate) fn values(config: &Config, purpose: Purpose) -> Vec<Finding> {
 struct Findings(Vec<Finding>);
 
 impl Findings {
+    /// Whether there are far more than are ever told: a long list need not be looked through to its end.
+    fn full(&self) -> bool {
+        self.0.len() >= 4 * MOST
+    }
+
     fn add(&mut self, path: impl Into<KeyPath>, reason: impl Into<String>) {
         self.0.push(Finding::new(path, reason));
     }
@@ -123,6 +129,9 @@ fn sip(config: &Config, findings: &mut Findings) {
     findings.duration("reg_event.expires", config.reg_event.expires, seconds(60)..=seconds(604_800));
     let languages = &config.mt.languages;
     for (at, language) in languages.iter().enumerate() {
+        if findings.full() {
+            break;
+        }
         if languages[..at].contains(language) {
             findings.add(KeyPath::from("mt.languages").index(at), "is in the list already");
         }
@@ -132,10 +141,14 @@ fn sip(config: &Config, findings: &mut Findings) {
     findings.duration("polling.flush_cooldown", polling.flush_cooldown, millis(0)..=seconds(60));
     findings.duration("polling.min_gap", polling.min_gap, millis(1)..=seconds(10));
     findings.range("polling.batch", polling.batch, 1..=10_000);
+    let mut polled = BTreeSet::new();
     for (at, location) in polling.locations.iter().flatten().enumerate() {
+        if findings.full() {
+            break;
+        }
         let path = KeyPath::from("polling.locations").index(at);
         findings.test(path.clone(), names::fqdn(location));
-        if polling.locations.iter().flatten().take(at).any(|earlier| earlier.eq_ignore_ascii_case(location)) {
+        if !polled.insert(location.to_ascii_lowercase()) {
             findings
                 .add(path, format!("`{location}` is in the list already; a location has exactly one poller"));
         }

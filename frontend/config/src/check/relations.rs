@@ -1,7 +1,7 @@
 //! How keys fit together.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Findings, Purpose, sip_tls};
 use crate::config::Config;
@@ -80,22 +80,25 @@ fn ports(config: &Config, findings: &mut Findings) {
         config.admin.listen.map(|address| tcp("admin.listen", address)),
         Some(tcp("store.listen", config.store.listen)),
     ];
-    let mut taken: BTreeMap<(bool, u16), Vec<(KeyPath, SocketAddr)>> = BTreeMap::new();
+    let mut taken: BTreeMap<(bool, bool, u16), BTreeMap<IpAddr, KeyPath>> = BTreeMap::new();
     for (path, transport, address) in
         sip.chain(others.into_iter().flatten()).filter(|(.., address)| address.port() != 0)
     {
-        let earlier = taken.entry((transport == Transport::Udp, address.port())).or_default();
-        let clash = earlier.iter().find(|(_, other)| {
-            let overlap =
-                other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified();
-            overlap && other.is_ipv4() == address.is_ipv4()
-        });
-        if let Some((other, _)) = clash {
-            findings.add(
-                path.clone(),
-                format!("{} port {} is taken by {other}", transport.as_str(), address.port()),
-            );
+        let key = (transport == Transport::Udp, address.is_ipv4(), address.port());
+        let earlier = taken.entry(key).or_default();
+        let everywhere = match address.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let clash = if address.ip() == everywhere {
+            earlier.values().next()
+        } else {
+            earlier.get(&address.ip()).or_else(|| earlier.get(&everywhere))
+        };
+        if let Some(other) = clash {
+            let reason = format!("{} port {} is taken by {other}", transport.as_str(), address.port());
+            findings.add(path.clone(), reason);
         }
-        earlier.push((path, address));
+        earlier.entry(address.ip()).or_insert(path);
     }
 }

@@ -9,6 +9,9 @@ use crate::values::Transport;
 
 pub(super) fn values(tls: &SipTls, findings: &mut Findings) {
     for (at, name) in tls.trusted_names.iter().flatten().enumerate() {
+        if findings.full() {
+            break;
+        }
         findings.test(KeyPath::from("sip.tls.trusted_names").index(at), names::host(name));
     }
 }

@@ -10,6 +10,9 @@ pub(super) fn dns(dns: &Dns, findings: &mut Findings) {
     let Dns { servers, timeout } = dns;
     findings.range("dns.servers", servers.len(), 0..=8);
     for (at, server) in servers.iter().enumerate() {
+        if findings.full() {
+            break;
+        }
         if server.port() == 0 || server.ip().is_unspecified() {
             let path = KeyPath::from("dns.servers").index(at);
             findings.add(path, format!("{server} is no server; write for example 192.0.2.53:53"));
@@ -83,11 +86,17 @@ pub(super) fn store(store: &Store, findings: &mut Findings) {
         let path = KeyPath::from("store.retry").key(key);
         findings.range(path.clone(), steps.len(), 1..=64);
         for (at, step) in steps.iter().enumerate() {
+            if findings.full() {
+                break;
+            }
             findings.duration(path.clone().index(at), *step, seconds(1)..=seconds(7 * 86_400));
         }
     }
     findings.range("store.routes", routes.len(), 0..=100_000);
     for (at, route) in routes.iter().enumerate() {
+        if findings.full() {
+            break;
+        }
         let path = KeyPath::from("store.routes").index(at);
         findings.test(path.clone().key("prefix"), number(&route.prefix, 0..=20));
         findings.test(path.key("location"), names::fqdn(&route.location));

@@ -68,7 +68,8 @@ fn present(raw: &str) -> impl Iterator<Item = &str> {
     let mut rest = raw;
     std::iter::from_fn(move || {
         loop {
-            rest = rest.trim_start_matches(';');
+            let run = rest.bytes().take_while(|&octet| octet == b';').count();
+            rest = &rest[run..];
             if rest.is_empty() {
                 return None;
             }

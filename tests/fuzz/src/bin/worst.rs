@@ -15,7 +15,8 @@ use smsc_fuzz::{Meter, Target, target};
 
 /// How much dearer an octet may be.
 const LIMIT: f64 = 8.0;
-/// In config.yaml, which no stranger writes: each of up to 16 mistakes told has the tree of the file read once more.
+/// In config.yaml, which no stranger writes: a file that is refused is walked up to three times by the YAML reader, whose
+/// cost is that of words, not octets, and its tree is fitted once more for each of up to 16 mistakes.
 const LIMIT_OF_CONFIG: f64 = 16.0;
 /// What looks worst at first sight, and then, is measured again in so many rounds.
 const SECOND_LOOK: (usize, u32) = (24, 8);
