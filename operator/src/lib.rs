@@ -1,0 +1,14 @@
+//! The control plane: makes frontends out of `SmscFrontend` resources, and keeps them so (design §9).
+//!
+//! ```text
+//! dereference ──► validate ──► build ──► apply ──► status
+//! reads           pure         pure      writes    pure
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod config;
+pub mod locations;
+pub mod names;
+pub mod status;
+pub mod validate;
