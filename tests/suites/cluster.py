@@ -63,6 +63,9 @@ class Nodes(InTheCluster):
         said = self.kubectl("run", "root", "--image=localhost/tools:test", check=False)
         self.assertIn('violates PodSecurity "restricted', said)
 
+    def test_helm_reaches_the_cluster(self):
+        self.assertIn("NAME", CLUSTER.run("helm", "list", "--all-namespaces"))
+
 
 class Pods(InTheCluster):
     def test_logs_and_exec_work_on_both_nodes(self):
@@ -178,9 +181,9 @@ class Ends(Case):
 
     def test_run_ends_the_cluster_and_hands_on_the_exit_code(self):
         cluster = self.other()
-        command = [HERE / "run", "--nodes", "1", "--", "sh", "-c", "kubectl get nodes -o name; exit 7"]
+        command = [HERE / "run", "--nodes", "1", "--kwok", "3", "--", "sh", "-c", "kubectl get nodes -o name; exit 7"]
         done = subprocess.run(command, env=cluster.environment, capture_output=True, text=True, timeout=300)
-        self.assertEqual((7, ["node/node0"]), (done.returncode, done.stdout.split()))
+        self.assertEqual((7, ["node/fake0", "node/fake1", "node/fake2", "node/node0"]), (done.returncode, done.stdout.split()))
         self.assertFalse(cluster.state.exists())
 
     def test_with_a_kubeconfig_none_is_started(self):
