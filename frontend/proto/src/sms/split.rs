@@ -49,7 +49,8 @@ pub struct SplitOptions<'a> {
     pub wide_reference: bool,
     /// Information elements that every part carries besides, raw, without TP-UDHL. If shift elements are among them,
     /// GSM 7-bit text is coded with the tables that these say, and `languages` are not looked at. A (U)SIM toolkit
-    /// security header (70 to 7F) stands in the first part only (TS 31.115).
+    /// security header (70 to 7F) stands in the first part only (TS 31.115). Elements that tell a part (00, 08) are for a
+    /// message that is one part already, cut by its sender: it must fit into one.
     pub udh: &'a [u8],
 }
 
@@ -70,7 +71,8 @@ pub enum SplitError {
     /// It takes more than 255 parts.
     #[error("the message needs {0} parts, at most 255 can be told")]
     TooManyParts(usize),
-    /// The information elements do not fill the header exactly, leave no room for the message, or tell a part of their own.
+    /// The information elements do not fill the header exactly, leave no room for the message, or tell a part of their own
+    /// where there are to be several.
     #[error("the information elements of the user data header cannot be used")]
     Header,
 }

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use smsc_proto::sms::{
-    Alphabet, Carrier, Direction, Language, SplitOptions, Tpdu, UserData, join_text, split_binary, split_text,
+    Alphabet, Carrier, Direction, Elements, Language, SplitOptions, Tpdu, UserData, join_text, split_binary,
+    split_text,
 };
 
 use crate::Meter;
@@ -74,7 +75,7 @@ pub(super) fn text_comes_back(text: &str, options: SplitOptions<'_>) {
     assert!(parts.iter().all(|part| part.octets.len() <= 140), "a part that does not fit");
     let data: Vec<UserData<'_>> = parts.iter().map(|part| part.as_user_data()).collect();
     assert_eq!(join_text(&data).as_deref(), Ok(text), "{options:?}");
-    told_as_parts(&data);
+    told_as_parts(&data, options);
 }
 
 /// 8-bit data that can be split join to themselves.
@@ -83,12 +84,18 @@ pub(super) fn octets_come_back(octets: &[u8], options: SplitOptions<'_>) {
     assert!(parts.iter().all(|part| part.octets.len() <= 140), "a part that does not fit");
     let data: Vec<UserData<'_>> = parts.iter().map(|part| part.as_user_data()).collect();
     assert_eq!(data.iter().flat_map(|part| part.payload()).copied().collect::<Vec<_>>(), octets);
-    told_as_parts(&data);
+    told_as_parts(&data, options);
 }
 
-fn told_as_parts(parts: &[UserData<'_>]) {
+/// Several parts are numbered; a single one tells what the elements in the options do.
+fn told_as_parts(parts: &[UserData<'_>], options: SplitOptions<'_>) {
+    if let [part] = parts {
+        let own = Elements::new(options.udh).filter_map(|element| element.concatenation()).last();
+        assert_eq!(part.concatenation(), own);
+        return;
+    }
     for (index, part) in parts.iter().enumerate() {
         let told = part.concatenation().map(|part| (usize::from(part.total), usize::from(part.sequence)));
-        assert_eq!(told, (parts.len() > 1).then_some((parts.len(), index + 1)));
+        assert_eq!(told, Some((parts.len(), index + 1)));
     }
 }

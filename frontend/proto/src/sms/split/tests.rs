@@ -119,6 +119,14 @@ fn tables_that_the_callers_own_elements_ask_for_are_the_ones_used() {
 }
 
 #[test]
+fn what_is_one_part_already_keeps_the_number_its_sender_gave_it() {
+    let options = SplitOptions { udh: &[0x00, 0x03, 0x01, 0x02, 0x01], ..SplitOptions::default() };
+    let parts = split_binary(&[0xab; 100], 7, options).unwrap();
+    let numbers: Vec<_> = parts.iter().map(|part| part.as_user_data().concatenation()).collect();
+    assert_eq!(numbers, [Some(Concatenation { reference: 1, total: 2, sequence: 1, wide: false })]);
+}
+
+#[test]
 fn what_cannot_be_made_is_named() {
     let gsm7 = SplitOptions { alphabet: Some(Alphabet::Gsm7), ..SplitOptions::default() };
     assert_eq!(
