@@ -1,7 +1,7 @@
 //! Hostile input against a running frontend: memory stays bounded, what is thrown away is counted, and ordinary traffic
 //! passes all the while.
 //!
-//! Run by `tests/run --only torture`. SMSC_HOSTILE_DATAGRAMS is how many datagrams are sent, 200 000 unless it says so.
+//! Run by `tests/run --only torture`. SMSC_HOSTILE_DATAGRAMS is how many datagrams are sent, a million unless it says so.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ const BATCH: usize = 100;
 #[ignore = "starts a frontend: tests/run --only torture"]
 fn random_and_mutated_datagrams_harm_nothing() {
     let datagrams: usize =
-        std::env::var("SMSC_HOSTILE_DATAGRAMS").map_or(200_000, |text| text.parse().unwrap());
+        std::env::var("SMSC_HOSTILE_DATAGRAMS").map_or(1_000_000, |text| text.parse().unwrap());
     let mut scene = Scene::start("{}");
     let address = SocketAddr::new(scene.core.local().ip(), 0);
     let hostile = UdpSocket::bind(address).unwrap();
