@@ -172,6 +172,12 @@ class Frontend:
         self.process = None
         self.run()
 
+    def rewrite(self, text):
+        """Puts another configuration in the file's place, whole: a running frontend never sees the half of it."""
+        new = self.config.with_suffix(".new")
+        new.write_text(text)
+        os.replace(new, self.config)
+
     def run(self):
         """Starts it (again) and waits until it says that it is ready."""
         command = [binary("smsc-frontend"), "run", "--config", self.config]

@@ -196,7 +196,7 @@ class Reload(Pods):
         text = pod.config.read_text()
         for key, value in lines.items():
             text = re.sub(rf"(?m)^{key}:.*\n", "", text) + (f"{key}: {value}\n" if value is not None else "")
-        pod.config.write_text(text)
+        pod.rewrite(text)
 
     def submit(self, pod):
         call_id = self.core.send(pod.sip, bytes.fromhex("002a000791447700099099") + bytes([len(SUBMIT)]) + SUBMIT)

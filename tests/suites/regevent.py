@@ -147,7 +147,7 @@ class ImplicitRegistrationSet(Core):
     def test_an_application_servers_own_identity_is_refused_by_kamailio(self):
         # It wants the presentity, another of the set, or what is in the Path; TS 24.229 §5.4.2.1.1 wants the server's own.
         self.frontend.process.stop()
-        self.frontend.config.write_text(self.frontend.config.read_text().replace("identity: presentity", "identity: own"))
+        self.frontend.rewrite(self.frontend.config.read_text().replace("identity: presentity", "identity: own"))
         self.frontend.run()
         phone = self.handset()
         self.assertEqual(200, phone.register(600))

@@ -280,7 +280,7 @@ class Reload(WithCertificates):
         self.serve(trusted_names=f"[{S_CSCF}]")
         late = self.dir / "late.crt"
         known = self.frontend.config.read_text()
-        self.frontend.config.write_text(known.replace(str(self.secret.dir / "ca.crt"), str(late)))
+        self.frontend.rewrite(known.replace(str(self.secret.dir / "ca.crt"), str(late)))
         refused = self.eventually("refusal", lambda: self.frontend.status().get("refused"))
         self.assertRegex(refused, "^sip.tls.ca_file: .*late.crt: No such file")
 
