@@ -14,8 +14,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::DynamicObject;
 use serde_json::json;
+use smsc_crds::Transport;
 
-use crate::names::{labels, selector};
+use crate::names::{SIP_PORT, SIPS_PORT, labels, selector};
 use crate::validate::Validated;
 
 /// All objects of one resource but the relay key, which is only ever created. Applying them destructures this without
@@ -66,6 +67,18 @@ fn metadata(resource: &Validated, name: &str) -> ObjectMeta {
         owner_references: Some(vec![resource.owner.clone()]),
         ..ObjectMeta::default()
     }
+}
+
+/// Name, protocol and number of each SIP port, in one order, whatever the specification's.
+fn sip_ports(transports: &[Transport]) -> impl Iterator<Item = (&'static str, &'static str, u16)> {
+    [
+        (Transport::Udp, "sip-udp", "UDP", SIP_PORT),
+        (Transport::Tcp, "sip-tcp", "TCP", SIP_PORT),
+        (Transport::Tls, "sips", "TCP", SIPS_PORT),
+    ]
+    .into_iter()
+    .filter(|(transport, ..)| transports.contains(transport))
+    .map(|(_, name, protocol, number)| (name, protocol, number))
 }
 
 fn pods(resource: &Validated) -> LabelSelector {

@@ -5,15 +5,14 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use smsc_crds::Transport;
 
-use super::{metadata, pods};
-use crate::names::{ADMIN_PORT, RELAY_PORT, SIP_PORT, SIPS_PORT};
+use super::{metadata, pods, sip_ports};
+use crate::names::{ADMIN_PORT, RELAY_PORT};
 use crate::validate::Validated;
 
 pub(super) fn build(resource: &Validated) -> NetworkPolicy {
     let spec = &resource.resource.spec;
-    let sip = sip_ports(&spec.sip.transports);
+    let sip = sip_ports(&spec.sip.transports).map(|(_, protocol, number)| port(protocol, number)).collect();
     let peers = peers(resource);
     let among = NetworkPolicyPeer { pod_selector: Some(pods(resource)), ..NetworkPolicyPeer::default() };
     let cluster = NetworkPolicyPeer {
@@ -57,16 +56,6 @@ fn cidr(network: &str) -> String {
         address if address.contains(':') => format!("{address}/128"),
         address => format!("{address}/32"),
     }
-}
-
-fn sip_ports(transports: &[Transport]) -> Vec<NetworkPolicyPort> {
-    let ports = [
-        (Transport::Udp, "UDP", SIP_PORT),
-        (Transport::Tcp, "TCP", SIP_PORT),
-        (Transport::Tls, "TCP", SIPS_PORT),
-    ];
-    let ports = ports.into_iter().filter(|(transport, ..)| transports.contains(transport));
-    ports.map(|(_, protocol, number)| port(protocol, number)).collect()
 }
 
 fn port(protocol: &str, number: u16) -> NetworkPolicyPort {

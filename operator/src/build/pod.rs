@@ -14,11 +14,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use smsc_crds::{CaSource, ExposureType, PullPolicy, Transport};
 
-use super::pods;
+use super::{pods, sip_ports};
 use crate::config::restart_hash;
 use crate::names::{
     ADMIN_PORT, BACKEND_CA_DIR, BACKEND_CLIENT_DIR, BACKEND_TOKEN_DIR, CONFIG_DIR, CONFIG_HASH, CONTAINER,
-    RELAY_DIR, RELAY_PORT, SIP_PORT, SIP_TLS_DIR, SIPS_PORT, labels,
+    RELAY_DIR, RELAY_PORT, SIP_TLS_DIR, labels,
 };
 use crate::validate::Validated;
 
@@ -274,13 +274,8 @@ fn ports(transports: &[Transport]) -> Vec<ContainerPort> {
         container_port: i32::from(number),
         ..ContainerPort::default()
     };
-    let sip = [
-        (Transport::Udp, "sip-udp", "UDP", SIP_PORT),
-        (Transport::Tcp, "sip-tcp", "TCP", SIP_PORT),
-        (Transport::Tls, "sips", "TCP", SIPS_PORT),
-    ];
-    let sip = sip.into_iter().filter(|(transport, ..)| transports.contains(transport));
-    sip.map(|(_, name, protocol, number)| port(name, protocol, number))
+    sip_ports(transports)
+        .map(|(name, protocol, number)| port(name, protocol, number))
         .chain([port("relay", "TCP", RELAY_PORT), port("admin", "TCP", ADMIN_PORT)])
         .collect()
 }

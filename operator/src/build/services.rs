@@ -2,10 +2,10 @@
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use smsc_crds::{ExposureType, ServiceExposure, ServiceType, TrafficPolicy, Transport};
+use smsc_crds::{ExposureType, ServiceExposure, ServiceType, TrafficPolicy};
 
-use super::metadata;
-use crate::names::{RELAY_PORT, SIP_PORT, SIPS_PORT, selector};
+use super::{metadata, sip_ports};
+use crate::names::{RELAY_PORT, selector};
 use crate::validate::Validated;
 
 /// Pods find each other by name also while they are not Ready: a draining pod still takes reports of its own.
@@ -67,24 +67,15 @@ fn reached(resource: &Validated, service: &ServiceExposure, ordinal: Option<u8>)
             selector: Some(selector),
             external_traffic_policy: outside.then(|| policy.to_owned()),
             allocate_load_balancer_node_ports: service.allocate_load_balancer_node_ports,
-            ports: Some(ports(&resource.resource.spec.sip.transports)),
+            ports: Some(
+                sip_ports(&resource.resource.spec.sip.transports)
+                    .map(|(name, protocol, number)| port(name, protocol, number))
+                    .collect(),
+            ),
             ..ServiceSpec::default()
         }),
         status: None,
     }
-}
-
-/// In one order, whatever the specification's.
-fn ports(transports: &[Transport]) -> Vec<ServicePort> {
-    [
-        (Transport::Udp, "sip-udp", "UDP", SIP_PORT),
-        (Transport::Tcp, "sip-tcp", "TCP", SIP_PORT),
-        (Transport::Tls, "sips", "TCP", SIPS_PORT),
-    ]
-    .into_iter()
-    .filter(|(transport, ..)| transports.contains(transport))
-    .map(|(_, name, protocol, number)| port(name, protocol, number))
-    .collect()
 }
 
 fn port(name: &str, protocol: &str, number: u16) -> ServicePort {
