@@ -113,64 +113,56 @@ pub const EXCEPTIONS: &[Exception] = &[
         reader: Reader::Rsip,
         name: "rsip: a method it does not know in CSeq",
         clause: "RFC 3261 §7.1, §25.1: Method is any token",
-        applies: |message| matches!(message.cseq(), Ok(CSeq { method: Method::Other(_), .. })),
+        applies: unknown_method,
         fields: &["CSeq"],
     },
     Exception {
         reader: Reader::Rsip,
         name: "rsip: a semicolon and a question mark in the user part",
         clause: "RFC 3261 §25.1: user-unreserved",
-        applies: |message| {
-            message.to().is_ok_and(|to| {
-                to.parsed_uri().is_ok_and(|uri| uri.user.is_some_and(|user| user.contains([';', '?'])))
-            })
-        },
+        applies: marks_in_user,
         fields: &["To"],
     },
     Exception {
         reader: Reader::Rsip,
         name: "rsip: blanks around slashes, semicolons and equals signs",
         clause: "RFC 3261 §25.1: SLASH, SEMI and EQUAL have SWS on both sides",
-        applies: |message| begins(message, Header::Via, "SIP "),
+        applies: blanks_in_via,
         fields: &["Via", "From", "To"],
     },
     Exception {
         reader: Reader::Rsip,
         name: "rsip: something in a broken Via, which goes back as it came",
         clause: "RFC 3261 §25.1: via-params is no empty list; RFC 4475 §3.1.2.1",
-        applies: |message| message.vias().any(|via| via.is_err()) && message.count(Header::Via) > 0,
+        applies: broken_via,
         fields: &["Via"],
     },
     Exception {
         reader: Reader::Rsipstack,
         name: "rsipstack: a method it does not know in CSeq",
         clause: "RFC 3261 §7.1, §25.1: Method is any token",
-        applies: |message| matches!(message.cseq(), Ok(CSeq { method: Method::Other(_), .. })),
+        applies: unknown_method,
         fields: &["CSeq"],
     },
     Exception {
         reader: Reader::Rsipstack,
         name: "rsipstack: a semicolon and a question mark in the user part",
         clause: "RFC 3261 §25.1: user-unreserved",
-        applies: |message| {
-            message.to().is_ok_and(|to| {
-                to.parsed_uri().is_ok_and(|uri| uri.user.is_some_and(|user| user.contains([';', '?'])))
-            })
-        },
+        applies: marks_in_user,
         fields: &["To"],
     },
     Exception {
         reader: Reader::Rsipstack,
         name: "rsipstack: blanks around slashes, semicolons and equals signs",
         clause: "RFC 3261 §25.1: SLASH, SEMI and EQUAL have SWS on both sides",
-        applies: |message| begins(message, Header::Via, "SIP "),
+        applies: blanks_in_via,
         fields: &["Via", "From", "To"],
     },
     Exception {
         reader: Reader::Rsipstack,
         name: "rsipstack: something in a broken Via, which goes back as it came",
         clause: "RFC 3261 §25.1: via-params is no empty list; RFC 4475 §3.1.2.1",
-        applies: |message| message.vias().any(|via| via.is_err()) && message.count(Header::Via) > 0,
+        applies: broken_via,
         fields: &["Via"],
     },
     Exception {
@@ -235,6 +227,28 @@ pub fn expected(reader: Reader, message: &Message) -> (Wrong, Vec<&'static str>)
     let fields: BTreeSet<_> = applying.iter().flat_map(|one| one.fields).copied().collect();
     let ordered = crate::differences::FIELDS.into_iter().filter(|field| fields.contains(field));
     (Wrong::Fields(ordered.collect()), names)
+}
+
+/// A method in CSeq that is none of the standards'.
+fn unknown_method(message: &Message) -> bool {
+    matches!(message.cseq(), Ok(CSeq { method: Method::Other(_), .. }))
+}
+
+/// A semicolon or a question mark in the user part of To.
+fn marks_in_user(message: &Message) -> bool {
+    message.to().is_ok_and(|to| {
+        to.parsed_uri().is_ok_and(|uri| uri.user.is_some_and(|user| user.contains([';', '?'])))
+    })
+}
+
+/// Blanks around the slashes of the topmost Via.
+fn blanks_in_via(message: &Message) -> bool {
+    begins(message, Header::Via, "SIP ")
+}
+
+/// A Via that cannot be read.
+fn broken_via(message: &Message) -> bool {
+    message.vias().any(|via| via.is_err()) && message.count(Header::Via) > 0
 }
 
 fn begins(message: &Message, header: Header, with: &str) -> bool {
