@@ -8,7 +8,10 @@
 
 pub mod build;
 pub mod config;
+pub mod events;
 pub mod locations;
+pub mod metrics;
 pub mod names;
+pub mod settings;
 pub mod status;
 pub mod validate;

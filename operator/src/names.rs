@@ -31,6 +31,9 @@ pub const CONFIG_HASH: &str = "smsc.ims.dev/config-hash";
 /// On the ConfigMap: who polls what ([`crate::locations::PollingMap`]).
 pub const POLLING_MAP: &str = "smsc.ims.dev/polling-map";
 
+/// On the resource while a location of its may be registered: the operator deregisters it before the resource goes.
+pub const FINALIZER: &str = "smsc.ims.dev/deregistration";
+
 /// The container that carries messages.
 pub const CONTAINER: &str = "frontend";
 
