@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -75,6 +76,20 @@ class Core:
             message, _ = self.receive(max(deadline - time.monotonic(), 0.01))
             if message.start_line.startswith("SIP/2.0") and message["Call-ID"] == call_id:
                 return int(message.start_line.split()[1])
+
+    def register(self, port, *, expires, identity=BOB_URI):
+        """A third-party REGISTER; returns the SIP status it gets."""
+        self.number += 1
+        call_id = f"core-{self.number}@127.0.0.1"
+        s_cscf = f"sip:127.0.0.1:{self.port}"
+        lines = [
+            f"REGISTER sip:smsc@{LOCATION} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bKcore{self.number}",
+            "Max-Forwards: 69", f"From: <{s_cscf}>;tag=1", f"To: <{identity}>", f"Call-ID: {call_id}",
+            "CSeq: 1 REGISTER", f"Contact: <{s_cscf}>", f"Expires: {expires}", "Content-Length: 0", "", "",
+        ]
+        self.socket.sendto("\r\n".join(lines).encode(), ("127.0.0.1", port))
+        return self.final(call_id)
 
     def report(self, port, delivery, *, rpdu=None):
         """RP-ACK for a delivery, sent to any pod; returns the SIP status it gets."""
@@ -227,6 +242,28 @@ class Reload(Pods):
         delivery = self.core.receive_request()
         self.assertEqual(202, self.core.report(pod.sip, delivery))
         self.assertEqual([LOCATION, SECOND], pod.status()["polling"])
+
+    def test_a_location_that_is_written_out_is_in_hand_until_its_delivery_is_reported(self):
+        pod = self.pod(more=f"polling: {{locations: [{LOCATION}, {SECOND}]}}\n")
+        self.enqueue(SECOND)
+        delivery = self.core.receive_request()
+        self.rewrite(pod, polling=f"{{locations: [{LOCATION}]}}", generation="'2'")
+        status = self.eventually("generation 2", lambda: (shown := pod.status()).get("generation") == "2" and shown)
+        self.assertEqual([LOCATION], status["polling"])
+        self.assertIn(SECOND, status["in_hand"])
+        self.assertEqual(202, self.core.report(pod.sip, delivery))
+        self.eventually("nothing in hand", lambda: pod.status()["in_hand"] == [])
+
+    def test_what_an_operator_registers_for_a_pod_is_what_the_pod_registers(self):
+        pod = self.pod()
+        [sent] = self.eventually("registration", lambda: self.backend.bodies("frontend_register"))
+        sent.pop("uptime_seconds")
+        status = pod.status()
+        self.assertEqual(sent, status["registration"])
+        self.assertNotIn("registrations_run_out", status)
+        self.assertEqual(200, self.core.register(pod.sip, expires=600))
+        end = datetime.fromisoformat(pod.status()["registrations_run_out"]).timestamp()
+        self.assertTrue(time.time() + 590 < end < time.time() + 610, end)
 
     def test_what_needs_a_restart_is_said(self):
         pod = self.pod(more="generation: '1'\n")

@@ -334,7 +334,7 @@ impl Engine {
     /// Ends the attempt under way and has it recorded.
     fn close_attempt(&mut self, now: Now, key: &Arc<str>, verdict: Verdict, report: Option<ReportId>) {
         let Some(delivery) = self.handsets.close(key) else { return };
-        let message = delivery.row.message;
+        let Row { message, location, .. } = delivery.row;
         if verdict.reason == Some(Reason::NotRegistered)
             && let Some(impu) = &message.impu
         {
@@ -344,7 +344,7 @@ impl Engine {
         let icid = (!delivery.icid.is_empty()).then_some(delivery.icid);
         let sip_status = verdict.sip_status.or(delivery.sip_status);
         let attempt = self.attempt_report(delivery.attempt, Verdict { sip_status, ..verdict }, icid);
-        self.record(now, message.id, attempt, true, report);
+        self.record(now, message.id, attempt, Some(location), report);
         if blocks {
             self.release_handset(now, key);
         }
@@ -352,7 +352,7 @@ impl Engine {
 
     fn end_unattempted(&mut self, now: Now, row: &Row, attempt: u32, verdict: Verdict) {
         let report = self.attempt_report(attempt, verdict, None);
-        self.record(now, row.message.id.clone(), report, true, None);
+        self.record(now, row.message.id.clone(), report, Some(row.location.clone()), None);
     }
 
     pub(super) fn attempt_report(

@@ -19,7 +19,7 @@ use super::token::{Token, TokenId};
 /// RP-MR values one pod has for a handset: the low five bits (design §4, Matching).
 const REFERENCES: usize = 32;
 /// How long a token is accepted, and with it whatever it refers to.
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
 /// All messages in hand.
 #[derive(Debug)]
@@ -166,6 +166,11 @@ impl Handsets {
         self.per_location.get(location).copied().unwrap_or(0)
     }
 
+    /// The locations of which rows are in hand.
+    pub(super) fn locations(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.per_location.keys()
+    }
+
     /// True if the row is queued, under way, or its outcome is not recorded yet.
     pub(super) fn holds(&self, id: &MessageId) -> bool {
         self.in_hand.contains_key(id)
@@ -280,12 +285,13 @@ impl Handsets {
         self.sent.get(now, &(Arc::from(key), rp_mr)).cloned()
     }
 
-    /// Ends the attempt that carries this message, if nothing of what it has yet to send is out.
-    pub(super) fn withdraw(&mut self, id: &MessageId) -> Option<Arc<str>> {
+    /// Ends the attempt that carries this message, if nothing of what it has yet to send is out; returns its handset
+    /// and its row.
+    pub(super) fn withdraw(&mut self, id: &MessageId) -> Option<(Arc<str>, Row)> {
         let key = self.handset_with(id)?;
         let parked = self.delivery(&key).is_some_and(|delivery| delivery.state == State::Parked);
-        parked.then(|| self.close(&key))??;
-        Some(key)
+        let delivery = parked.then(|| self.close(&key))??;
+        Some((key, delivery.row))
     }
 
     /// Drops a handset for which nothing waits.

@@ -16,6 +16,7 @@ const DEFAULT_EXPIRES: u32 = 3600;
 #[derive(Debug)]
 pub(super) struct MemoryAvailable {
     addressee: Addressee,
+    expires: u32,
 }
 
 impl Engine {
@@ -43,12 +44,15 @@ impl Engine {
             event: LocationEvent::MemoryAvailable,
         };
         self.tell(None, "mo", || format!("{} has memory again", sender.identity.uri));
-        self.call(Call::InsertLocation(location), Pending::Memory(MemoryAvailable { addressee }));
+        let expires = location.expires;
+        self.registrar.writes_for(now, expires);
+        self.call(Call::InsertLocation(location), Pending::Memory(MemoryAvailable { addressee, expires }));
     }
 
     pub(super) fn memory_answered(&mut self, now: Now, memory: MemoryAvailable, answer: Answered) {
         match answer {
             Ok(_) => {
+                self.registrar.writes_for(now, memory.expires);
                 self.send_smma_ack(now, memory.addressee);
                 self.poll_all_soon(now);
             }

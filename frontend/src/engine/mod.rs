@@ -21,6 +21,7 @@ mod metrics;
 mod mo;
 mod outcome;
 mod outcomes;
+mod overview;
 mod polls;
 mod recent;
 mod reg_event;
@@ -49,6 +50,7 @@ pub use api::{Answered, Call, CallId, Now, Output, RelayVerdict, RelayedReport, 
 pub use compose::encoding;
 pub use hops::question;
 pub use metrics::{AnswerLabel, BackendLabel, Metrics, ReasonLabel};
+pub use overview::Overview;
 pub use servers::{Found, NotFound, Question, Resolved, Server, pick};
 pub use settings::{Caps, RegEvent, RegisterInfo, ReportUri, Settings, Timers, Trusted};
 pub use token::{Keys, Token, TokenId};

@@ -39,8 +39,8 @@ pub(super) struct Outcomes {
 struct Outcome {
     id: MessageId,
     report: AttemptReport,
-    /// True if the row is in this pod's hand.
-    in_hand: bool,
+    /// The location of the row, where that is in this pod's hand.
+    location: Option<Arc<str>>,
     /// The handset's reports that wait for it: the first, and repeats of it.
     waiting: Vec<ReportId>,
     failures: u32,
@@ -95,6 +95,17 @@ impl Outcomes {
         self.refused.get(now, id).is_some()
     }
 
+    /// The locations that outcomes on their way, and rows that wait for them, are of.
+    pub(super) fn locations(&self) -> impl Iterator<Item = &Arc<str>> {
+        let waiting = self.leased_again.values().map(|(location, _)| location);
+        self.open.values().filter_map(|outcome| outcome.location.as_ref()).chain(waiting)
+    }
+
+    /// True if an outcome is on its way of which it is not known whose queue it is of: a late report's.
+    pub(super) fn any_of_no_known_location(&self) -> bool {
+        self.open.values().any(|outcome| outcome.location.is_none())
+    }
+
     /// Keeps a row that has been handed out again until its last attempt is settled.
     pub(super) fn leased_again(&mut self, location: Arc<str>, message: QueuedMessage) {
         self.leased_again.insert(message.id.clone(), (location, message));
@@ -142,13 +153,14 @@ fn has_counted(message: &QueuedMessage, attempt: u32) -> bool {
 }
 
 impl Engine {
-    /// Has an outcome recorded; `report` is the handset's report that waits for it.
+    /// Has an outcome recorded; `location` is that of the row, where that is in this pod's hand, and `waiting` the
+    /// handset's report that waits for it.
     pub(super) fn record(
         &mut self,
         now: Now,
         id: MessageId,
         report: AttemptReport,
-        in_hand: bool,
+        location: Option<Arc<str>>,
         waiting: Option<ReportId>,
     ) {
         self.metrics.mt_outcomes.get_or_create(&OutcomeLabel { status: StatusLabel(report.status) }).inc();
@@ -161,7 +173,7 @@ impl Engine {
         let outcome = OutcomeId(self.next());
         self.outcomes.insert(
             outcome,
-            Outcome { id, report, in_hand, waiting: waiting.into_iter().collect(), failures: 0 },
+            Outcome { id, report, location, waiting: waiting.into_iter().collect(), failures: 0 },
         );
         self.process_message(now, outcome);
     }
@@ -221,7 +233,7 @@ impl Engine {
             let sequence = self.next();
             self.outcomes.finished.insert(open.id.clone(), (sequence, open.report.attempt));
         }
-        if open.in_hand {
+        if open.location.is_some() {
             self.handsets.let_go(&open.id);
             self.metrics.mt_in_hand.set(self.handsets.in_hand() as i64);
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 use smsc_backend::QueuedMessage;
 
-use super::handsets::Row;
+use super::handsets::{HOUR, Row};
 use super::register::backoff;
 use super::{Answered, Call, Engine, Now, Pending, Reply, Timer};
 
@@ -14,12 +14,19 @@ use super::{Answered, Call, Engine, Now, Pending, Reply, Timer};
 #[derive(Debug, Default)]
 pub(super) struct Polls {
     by_location: FxHashMap<Arc<str>, Poll>,
+    /// Locations that were written out in the last hour, and when: reports on their messages may still come here.
+    left: FxHashMap<Arc<str>, Instant>,
 }
 
 impl Polls {
     /// True if some queue may yet show what is done meanwhile.
     pub(super) fn any_in_flight(&self) -> bool {
         self.by_location.values().any(|poll| poll.in_flight.is_some())
+    }
+
+    /// The locations that were written out in the hour before `now`, in which a token is accepted.
+    pub(super) fn left(&self, now: Instant) -> impl Iterator<Item = &Arc<str>> {
+        self.left.iter().filter(move |(_, at)| is_recent(now, **at)).map(|(location, _)| location)
     }
 }
 
@@ -50,14 +57,23 @@ impl Poll {
     }
 }
 
+fn is_recent(now: Instant, at: Instant) -> bool {
+    now.saturating_duration_since(at) < HOUR
+}
+
 impl Engine {
     /// Starts and stops polling as `polling.locations` says.
     pub(super) fn follow_polled_locations(&mut self, now: Now) {
         let settings = self.settings.clone();
         let polled = |location: &str| settings.polled.iter().any(|polled| polled == location);
-        let before = self.polls.by_location.len();
-        self.polls.by_location.retain(|location, _| polled(location));
-        if self.polls.by_location.len() < before {
+        self.polls.left.retain(|location, at| is_recent(now.mono, *at) && !polled(location));
+        let gone: Vec<Arc<str>> =
+            self.polls.by_location.keys().filter(|location| !polled(location)).cloned().collect();
+        for location in &gone {
+            self.polls.by_location.remove(location);
+            self.polls.left.insert(location.clone(), now.mono);
+        }
+        if !gone.is_empty() {
             // Whoever polls the location from now on will send them.
             self.release_unattempted(now, "the location is no longer polled here", |l| !polled(l));
         }
@@ -144,7 +160,10 @@ impl Engine {
 
     pub(super) fn queue_answered(&mut self, now: Now, location: &Arc<str>, asked: u64, answer: Answered) {
         let poll = self.polls.by_location.get_mut(location);
-        let Some(poll) = poll.filter(|poll| poll.in_flight == Some(asked)) else { return };
+        let Some(poll) = poll.filter(|poll| poll.in_flight == Some(asked)) else {
+            // Asked for before the location was written out: its rows are another's, or are shown again.
+            return self.give_back(now, location, answer);
+        };
         poll.in_flight = None;
         let (wanted, limit, left_before, catching_up) = (poll.wanted, poll.limit, poll.left, !poll.caught_up);
         match answer {
@@ -166,6 +185,14 @@ impl Engine {
         }
     }
 
+    /// A backend that leases has to hear that its rows were not attempted.
+    fn give_back(&mut self, now: Now, location: &Arc<str>, answer: Answered) {
+        if let (true, Ok(Reply::Rows(rows))) = (self.settings.backend_leases, answer) {
+            let asked = self.next();
+            self.take_rows(now, location, rows, asked, false);
+        }
+    }
+
     pub(super) fn take_rows(
         &mut self,
         now: Now,
@@ -177,6 +204,11 @@ impl Engine {
         let (mut fresh, mut left) = (0, 0);
         let mut handsets: Vec<Arc<str>> = Vec::new();
         let leases = self.settings.backend_leases;
+        let refused = match (self.draining, self.polls.by_location.contains_key(location)) {
+            (true, _) => Some("the frontend is shutting down"),
+            (false, false) => Some("the location is no longer polled here"),
+            (false, true) => None,
+        };
         for message in rows {
             // What a leasing backend shows is handed out anew, and to nobody else before the lease ends: it is never
             // an old picture, and not to be lost. Where leases are not known of, the count of attempts tells.
@@ -186,12 +218,12 @@ impl Engine {
                 continue;
             }
             if leases {
-                if self.draining {
+                if let Some(why) = refused {
                     let row = Row { message, location: location.clone(), hold_until: None };
-                    self.release(now, vec![row], "the frontend is shutting down");
+                    self.release(now, vec![row], why);
                     continue;
                 }
-            } else if self.draining || self.handsets.holds(&message.id) {
+            } else if refused.is_some() || self.handsets.holds(&message.id) {
                 continue;
             }
             let kept_back = if leases {

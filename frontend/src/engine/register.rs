@@ -26,12 +26,29 @@ const MAX_ASSOCIATED: usize = 16;
 pub(super) struct Registrar {
     writes: FxHashMap<Box<str>, Write>,
     frontend_failures: u32,
+    /// The longest lifetime that a REGISTER has named, seconds; 0: none was seen.
+    longest: u32,
+    /// When the last of what was written runs out, Unix seconds.
+    last_runs_out: i64,
 }
 
 impl Registrar {
     /// Writes the backend has not taken.
     pub(super) fn open(&self) -> usize {
         self.writes.len()
+    }
+
+    /// Remembers that a location may stand at the backend for so many seconds from now.
+    pub(super) fn writes_for(&mut self, now: Now, expires: u32) {
+        self.last_runs_out = self.last_runs_out.max(now.wall.saturating_add(expires.into()));
+    }
+
+    /// When everything written with this pod's location has run out, Unix seconds, as far as this pod can tell. What a
+    /// predecessor wrote has too, if no lifetime of its was longer than the longest seen here: it began earlier.
+    pub(super) fn runs_out(&self, now: Now) -> Option<i64> {
+        // What the backend has not taken yet counts from when it does.
+        let waiting = (!self.writes.is_empty()).then(|| now.wall.saturating_add(self.longest.into()));
+        (self.longest > 0).then(|| waiting.map_or(self.last_runs_out, |until| until.max(self.last_runs_out)))
     }
 }
 
@@ -109,6 +126,8 @@ impl Engine {
                 format!("{} registered for {expires} s, number {number}", location.impu)
             });
             self.watch(now, &identity, request, location.clone());
+            self.registrar.longest = self.registrar.longest.max(expires);
+            self.registrar.writes_for(now, expires);
             Call::InsertLocation(location)
         };
         self.write_location(&identity.aor, call);
@@ -196,10 +215,14 @@ impl Engine {
         }
         match answer {
             Ok(_) => {
-                let added = matches!(write.call, Call::InsertLocation(_));
+                let added = match &write.call {
+                    Call::InsertLocation(location) => Some(location.expires),
+                    _ => None,
+                };
                 self.registrar.writes.remove(impu);
                 self.metrics.registrations.inc();
-                if added {
+                if let Some(expires) = added {
+                    self.registrar.writes_for(now, expires);
                     self.poll_all_soon(now);
                 }
             }
@@ -222,8 +245,14 @@ impl Engine {
     }
 
     pub(super) fn frontend_register(&mut self, now: Now) {
+        let registration = self.registration(now);
+        self.call(Call::FrontendRegister(registration), Pending::FrontendRegister);
+    }
+
+    /// How this frontend registers: all of it but its uptime follows from config.yaml.
+    pub(super) fn registration(&self, now: Now) -> FrontendRegistration {
         let s = &self.settings;
-        let registration = FrontendRegistration {
+        FrontendRegistration {
             frontend_name: s.location.clone(),
             frontend_type: "IMS".to_owned(),
             hostname: s.location.clone(),
@@ -232,8 +261,7 @@ impl Engine {
             uptime_seconds: now.mono.saturating_duration_since(self.started).as_secs(),
             expires_in: u32::try_from(s.timers.register_expires.as_secs()).unwrap_or(u32::MAX),
             configuration: s.register.configuration.clone(),
-        };
-        self.call(Call::FrontendRegister(registration), Pending::FrontendRegister);
+        }
     }
 
     pub(super) fn frontend_registered(&mut self, now: Now, answer: Answered) {

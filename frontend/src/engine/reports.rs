@@ -194,10 +194,13 @@ impl Engine {
             Status::Delivered => self.handsets.withdraw(&id),
             _ => None,
         };
-        let in_hand = withdrawn.is_some() || self.handsets.unqueue(&id).is_some();
+        let (handset, row) = match withdrawn {
+            Some((key, row)) => (Some(key), Some(row)),
+            None => (None, self.handsets.unqueue(&id)),
+        };
         let attempt = self.attempt_report(attempt, verdict, icid);
-        self.record(now, id, attempt, in_hand, Some(report));
-        if let Some(key) = withdrawn {
+        self.record(now, id, attempt, row.map(|row| row.location), Some(report));
+        if let Some(key) = handset {
             self.advance(now, &key);
         }
     }

@@ -13,7 +13,7 @@ use smsc_config::{Config, Listen, Transport};
 use smsc_proto::sip;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::admin::{self, Status};
+use super::admin::{self, Described};
 use super::calls::Calls;
 use super::clock::{now, random_seed};
 use super::relay::{self, Peers};
@@ -76,7 +76,7 @@ pub enum StartError {
 pub struct Frontend {
     shell: Shell,
     config: Config,
-    status: watch::Sender<Status>,
+    status: watch::Sender<Described>,
     listening: Vec<Listen>,
     admin: Option<SocketAddr>,
     reload: Option<Reloader>,
@@ -125,7 +125,7 @@ impl Frontend {
         metrics.register(&mut registry);
         let admin = match config.admin.listen {
             Some(address) => Some(
-                admin::serve(address, watched, Arc::new(registry))
+                admin::serve(address, watched, Arc::new(registry), sender.clone())
                     .await
                     .map_err(|source| StartError::Bind { what: "admin.listen", address, source })?,
             ),
@@ -142,6 +142,7 @@ impl Frontend {
         for location in &settings.polled {
             watch_store(&opened, location, &sender);
         }
+        let polled = settings.polled.clone();
         let transactions = transaction_config(&config, &environment, [random_seed(), random_seed()])?;
         let engine = Engine::new(settings, metrics.clone(), transactions, random_seed(), now());
         let shell = Shell {
@@ -165,6 +166,7 @@ impl Frontend {
             opened,
             inputs: shell.sender.clone(),
             status: status.clone(),
+            polled,
             keys,
             peers,
             metrics,
@@ -225,13 +227,12 @@ pub(super) fn describe(
     settings: &Settings,
     listening: &[Listen],
     certificate: Option<&Certificate>,
-) -> Status {
-    Status {
+) -> Described {
+    Described {
         version: env!("CARGO_PKG_VERSION"),
         location: settings.location.clone(),
         ordinal: settings.ordinal,
         generation: config.generation.clone(),
-        polling: settings.polled.clone(),
         ready: false,
         draining: false,
         listening: listening.iter().map(ToString::to_string).collect(),

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use smsc_config::{Config, Listen, Log, Polling, Purpose, Relay, Sip, Store, Transport};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::admin::Status;
+use super::admin::Described;
 use super::frontend::{LogLevel, describe, watch_store};
 use super::relay::Peers;
 use super::shell::Input;
@@ -36,7 +36,9 @@ pub(super) struct Reloader {
     pub(super) listening: Vec<Listen>,
     pub(super) opened: Opened,
     pub(super) inputs: mpsc::Sender<Input>,
-    pub(super) status: watch::Sender<Status>,
+    pub(super) status: watch::Sender<Described>,
+    /// The locations polled here.
+    pub(super) polled: Vec<String>,
     pub(super) keys: watch::Sender<Keys>,
     pub(super) peers: Peers,
     pub(super) metrics: Arc<Metrics>,
@@ -95,9 +97,7 @@ impl Reloader {
                 store.set_routes(routes).await.map_err(|error| error.to_string())?;
             }
         }
-        for location in
-            settings.polled.iter().filter(|location| !self.status.borrow().polling.contains(location))
-        {
+        for location in settings.polled.iter().filter(|location| !self.polled.contains(location)) {
             watch_store(&self.opened, location, &self.inputs);
         }
         self.peers = self.peers.with(config.relay.clone(), settings.keys.clone());
@@ -105,17 +105,22 @@ impl Reloader {
         let restart = Config::live_difference(&config, &new).restart;
         let described = describe(&config, &settings, &self.listening, tls.own());
         self.metrics.certificate(tls.own().map(|own| own.not_after.as_second()));
+        self.polled.clone_from(&settings.polled);
+        self.config = config;
+        let (applied, in_force) = oneshot::channel();
+        let apply = Input::Apply { settings: Box::new(settings), peers: self.peers.clone(), tls, applied };
+        let stopped = "the frontend has stopped";
+        self.inputs.send(apply).await.map_err(|_| stopped.to_owned())?;
+        in_force.await.map_err(|_| stopped.to_owned())?;
+        // A generation is shown when all of it is in force: an operator builds on that.
         self.status.send_modify(|status| {
             status.generation = described.generation;
-            status.polling = described.polling;
             status.trusted_peers = described.trusted_peers;
             status.certificate = described.certificate;
             status.restart_needed = restart;
             status.refused = None;
         });
-        self.config = config;
-        let apply = Input::Apply { settings: Box::new(settings), peers: self.peers.clone(), tls };
-        self.inputs.send(apply).await.map_err(|_| "the frontend has stopped".to_owned())
+        Ok(())
     }
 
     /// Told once, however often the same is tried again.

@@ -20,7 +20,7 @@ use super::streams::Streams;
 use super::udp::Udp;
 use crate::dns::Dns;
 use crate::engine::{
-    CallId, Engine, Output, Question, RelayVerdict, RelayedReport, Resolved, Settings, Step,
+    CallId, Engine, Output, Overview, Question, RelayVerdict, RelayedReport, Resolved, Settings, Step,
 };
 use crate::tls::{Peer, Tls};
 
@@ -52,8 +52,10 @@ pub(super) enum Input {
     RelayAnswered { id: CallId, verdict: RelayVerdict },
     /// The embedded store has rows due for a location.
     Wake { location: String },
-    /// New settings, peers and certificates.
-    Apply { settings: Box<Settings>, peers: Peers, tls: Arc<Tls> },
+    /// New settings, peers and certificates; answered when they are in force.
+    Apply { settings: Box<Settings>, peers: Peers, tls: Arc<Tls>, applied: oneshot::Sender<()> },
+    /// Someone wants to know what is polled and in hand here.
+    Overview(oneshot::Sender<Overview>),
     /// Stop taking new work; leave when nothing is open.
     Drain { settle: Duration, limit: Duration },
 }
@@ -150,14 +152,16 @@ impl Shell {
             }
             Input::RelayAnswered { id, verdict } => self.engine.handle_relay_answer(now, id, verdict),
             Input::Wake { location } => self.engine.wake(now, &location),
-            Input::Apply { settings, peers, tls } => {
+            Input::Apply { settings, peers, tls, applied } => {
                 self.peers = peers;
                 self.dns.set_tls(settings.speaks_tls);
                 for (connection, trusted) in self.streams.apply(tls) {
                     self.engine.authenticate(connection, trusted);
                 }
                 self.engine.apply(now, *settings);
+                _ = applied.send(());
             }
+            Input::Overview(asker) => _ = asker.send(self.engine.overview(now)),
             Input::Drain { settle, limit } => {
                 let drain = Drain { settled: now.mono + settle, limit: now.mono + limit };
                 self.drain = Some(drain);

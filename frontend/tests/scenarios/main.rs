@@ -11,6 +11,7 @@ mod fields;
 mod flows;
 mod handset_queue;
 mod ipv6;
+mod moves;
 mod msisdn_less;
 mod owners;
 mod polling;

@@ -125,6 +125,13 @@ impl Backend {
         self.rows.push(Row { message, location: location.to_owned(), state, recorded });
     }
 
+    /// Has a message wait in its queue until a time.
+    pub(crate) fn due(&mut self, id: &str, at: Duration) {
+        for row in self.rows.iter_mut().filter(|row| row.message.id.0 == id) {
+            row.state = State::Due(at);
+        }
+    }
+
     /// The next `count` calls of an operation go wrong.
     pub(crate) fn fail(&mut self, operation: Operation, count: u32, fault: Fault) {
         self.faults.push((operation, count, fault));

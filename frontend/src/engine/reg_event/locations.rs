@@ -125,6 +125,7 @@ impl Engine {
         let location = self.of_member(aor, member, location);
         let what = if smsip { "does SMS over IP" } else { "does no SMS over IP" };
         self.tell(None, "reg_event", || format!("{} is at {}, which {what}", location.impu, contact.uri));
+        self.registrar.writes_for(now, location.expires);
         self.write_location(&member.key, Call::InsertLocation(location));
     }
 
