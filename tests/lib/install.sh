@@ -33,11 +33,11 @@ need() {
 install_tools() { install_debian && install_oracles; }
 
 # SIPp plays the handsets, Kamailio the S-CSCF (with its IMS modules a whole one; and the other side of the bench), dnsmasq
-# its DNS, tshark the second reader; openssl makes certificates, valgrind counts instructions.
+# its DNS, tshark the second reader; openssl makes certificates, valgrind counts instructions, promtool judges alerts.
 install_debian() {
     local -A provides=(
         [sipp]=sip-tester [tshark]=tshark [kamailio]=kamailio [dnsmasq]=dnsmasq-base [node]=nodejs [npm]=npm [cc]=build-essential [ps]=procps [valgrind]=valgrind
-        [openssl]=openssl
+        [openssl]=openssl [promtool]=prometheus
     )
     local missing=() command
     for command in "${!provides[@]}"; do

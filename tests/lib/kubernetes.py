@@ -66,7 +66,7 @@ class Cluster:
 
     def images(self, **programs):
         """Makes images localhost/NAME:test of programs and loads them into every node."""
-        self.run(HERE / "image", "--load", *(f"localhost/{name}:test={program}" for name, program in programs.items()))
+        self.run(HERE / "image", *(f"localhost/{name}:test={program}" for name, program in programs.items()))
 
     def in_network_of(self, node, *command, **options):
         """Runs a command of this host in a node's network."""
