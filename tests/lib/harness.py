@@ -1,7 +1,7 @@
 """What the suites share: processes that never outlive them, free ports, the frontend, SIPp, and the closing line.
 
-A suite is a unittest module whose last line is `harness.main()`. Everything listens on 127.0.0.1. SMSC_CAPTURE names a
-file for all the SIP that is said (lib/capture.py).
+A suite is a unittest module whose last line is `harness.main()`. Everything listens on 127.0.0.1, unless a suite of the
+cluster wants otherwise. SMSC_CAPTURE names a file for all the SIP that is said (lib/capture.py).
 """
 
 import contextlib
@@ -38,18 +38,28 @@ _capture = Capture(os.environ["SMSC_CAPTURE"]) if os.environ.get("SMSC_CAPTURE")
 
 def main():
     """Runs the suite that calls this: each test's verdict, what failed, then `N passed, N failed`."""
-    sys.stdout.reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin()
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     if len(sys.argv) > 1:
         suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], sys.modules["__main__"])
     with _capture or contextlib.nullcontext():
-        result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    if result.skipped or result.testsRun == 0:
+        finish([unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)])
+
+
+def begin():
+    """What a suite does before anything else."""
+    sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def finish(results):
+    """Counts what the runners of a suite found, and ends."""
+    run = sum(result.testsRun for result in results)
+    failed = sum(len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses) for result in results)
+    if any(result.skipped for result in results) or run == 0:
         print("a suite neither skips tests nor is empty")
         failed += 1
-    print(f"{max(result.testsRun - failed, 0)} passed, {failed} failed")
+    print(f"{max(run - failed, 0)} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
 
@@ -237,7 +247,10 @@ class Sipp:
     `replace` gives texts to put in place of others in the scenario, as `{"@RPDU@": ...}`.
     """
 
-    def __init__(self, case, scenario, *, port, remote=None, transport="u1", call_id=None, calls=1, flags=(), replace=None, **keys):
+    def __init__(
+        self, case, scenario, *, port, remote=None, host="127.0.0.1", transport="u1", call_id=None, calls=1, flags=(), replace=None, **keys,
+    ):
+        """`remote` is a port of `host`, or an address with a port."""
         self.case, self.scenario = case, scenario
         file = ROOT / f"tests/peers/sipp/{scenario}.xml"
         if replace:
@@ -249,14 +262,14 @@ class Sipp:
         self.log = case.dir / f"sipp-{scenario}-{port}.logged"
         errors = case.dir / f"sipp-{scenario}-{port}.errors"
         command = ["sipp", "-sf", file, "-m", calls, "-default_behaviors", "abortunexp", "-nostdin", "-skip_rlimit"]
-        command += ["-i", "127.0.0.1", "-p", port, "-cp", free_port(captured=False), "-t", transport, "-timeout", "60s", "-timeout_error"]
+        command += ["-i", host, "-p", port, "-cp", free_port(captured=False), "-t", transport, "-timeout", "60s", "-timeout_error"]
         command += ["-trace_logs", "-log_file", self.log, "-trace_err", "-error_file", errors, *flags]
         if call_id:
             command += ["-cid_str", call_id]
         for key, value in {"domain": DOMAIN, **keys}.items():
             command += ["-key", key, value]
         if remote:
-            command += [f"127.0.0.1:{remote}"]
+            command += [remote if isinstance(remote, str) else f"{host}:{remote}"]
         self.process = case.start(f"sipp-{scenario}-{port}", command, must_live=False, env={"TERM": "dumb"})
         if not remote:
             case.eventually(f"{scenario} listens", lambda: udp_bound(port))
@@ -282,13 +295,13 @@ def binary(name):
     return path
 
 
-def free_port(*, captured=True):
-    """A port of 127.0.0.1 that is free for UDP and TCP; what is said there is captured if the suite is."""
+def free_port(*, captured=True, host="127.0.0.1"):
+    """A port that is free for UDP and TCP; what is said there is captured if the suite is."""
     while True:
         wanted = _capture.port() if _capture and captured else 0
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             try:
-                tcp.bind(("127.0.0.1", wanted))
+                tcp.bind((host, wanted))
                 udp.bind(tcp.getsockname())
             except OSError:
                 continue

@@ -6,17 +6,17 @@ field of the wrong type, a missing one, a null, upper-case hex or an unknown wor
 kept for the test to see. It has no leases: get_queue returns a row again and again until process_message makes it
 final. Everything is in memory; every request goes into an append-only log of JSON lines.
 
-    fake_backend.py [--port N] [--log FILE] [--cert FILE --key FILE [--client-ca FILE]] [--token TEXT]
+    fake_backend.py [--host ADDRESS] [--port N] [--log FILE] [--cert FILE --key FILE [--client-ca FILE]] [--token TEXT]
                     [--ignore-keys] [--bare-rows] [--integer-ids] [--retry-seconds S] [--until-eof]
 
-Listens on 127.0.0.1 only. Prints `READY <base URL>` once it does (port 0, the default, takes any free port).
+Listens on 127.0.0.1, or where --host says. Prints `READY <base URL>` once it does (port 0, the default, takes any free port).
 --until-eof ends it when its standard input closes, so that it never outlives the test that started it.
 
 Operations: frontend_register frontend_deregister insert_location delete_location insert_message get_queue
 process_message; `*` in a fault is any of them.
 
     GET    /_control/state                        everything kept, violations included
-    GET    /_control/requests[?operation=O]       every request so far, control requests excluded
+    GET    /_control/requests[?operation=O]       every request so far, and whose it was, control requests excluded
     POST   /_control/faults                       one fault or a list of them, appended:
         {"operation": O, "fault": F, "times": N}  N defaults to 1, -1 is for ever; F and its own members:
           delay       seconds                     answers late
@@ -441,7 +441,8 @@ class Handler(BaseHTTPRequestHandler):
     def operate(self, request):
         """Runs an operation, or the fault scripted for it, and records what came of it."""
         operation, parameter = route(request["method"], request["path"])
-        record = {"at": datetime.now(timezone.utc).isoformat(), "operation": operation, "fault": None, **request}
+        record = {"at": datetime.now(timezone.utc).isoformat(), "peer": self.client_address[0], "operation": operation,
+                  "fault": None, **request}
         # The log must not become a place where a token can be read.
         record["headers"] = {n: "***" if n == "authorization" else v for n, v in request["headers"].items()}
 
@@ -544,7 +545,8 @@ class Server(ThreadingHTTPServer):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="a fake of the backend contract on 127.0.0.1")
+    parser = argparse.ArgumentParser(description="a fake of the backend contract")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", help="append every request to this file, one JSON object a line")
     parser.add_argument("--cert", help="certificate chain (PEM): serve TLS")
@@ -561,7 +563,7 @@ def main():
     Handler.backend = Backend(Settings(arguments))
     if arguments.log:
         Handler.log = open(arguments.log, "a", encoding="utf-8")
-    server = Server(("127.0.0.1", arguments.port), Handler)
+    server = Server((arguments.host, arguments.port), Handler)
     if arguments.cert:
         server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.tls.load_cert_chain(arguments.cert, arguments.key)
@@ -570,7 +572,7 @@ def main():
             server.tls.load_verify_locations(arguments.client_ca)
     if arguments.until_eof:
         threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
-    print(f"READY {'https' if arguments.cert else 'http'}://127.0.0.1:{server.server_port}", flush=True)
+    print(f"READY {'https' if arguments.cert else 'http'}://{arguments.host}:{server.server_port}", flush=True)
     try:
         server.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
