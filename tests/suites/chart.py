@@ -73,6 +73,15 @@ class Values(Case):
                 said = helm("template", "trial", CHART, "--kube-version", KUBERNETES, "--set", mistake, check=False)
                 self.assertIn(message, said)
 
+    def test_values_and_schema_name_the_same(self):
+        named, above = set(), []
+        for indent, key in re.findall(r"(?m)^( *)([A-Za-z]+):", (CHART / "values.yaml").read_text()):
+            above[len(indent) // 2:] = [key]
+            named.add(".".join(above))
+        known = set(paths(json.loads((CHART / "values.schema.json").read_text())))
+        inside = {"global", *(path for path in known if path.startswith("store.settings."))}
+        self.assertEqual(known - inside, named)
+
     def test_an_older_cluster_is_refused(self):
         said = helm("template", "trial", CHART, "--kube-version", "1.29.0", check=False)
         self.assertIn("chart requires kubeVersion: >=1.30.0-0", said)
@@ -296,6 +305,16 @@ class Installed(Case):
         CLUSTER.kubectl("get", "crd", DEFINITION)
         CLUSTER.run("bash", "-ec", commands.replace("=RELEASE", f"={RELEASE}").replace("=NAMESPACE", f"={NAMESPACE}"))
         self.assertIn("STATUS: deployed", helm("upgrade", RELEASE, CHART, "-n", NAMESPACE, "--reuse-values"))
+
+
+def paths(schema, definitions=None, above=""):
+    """Every value that a schema names, sections included; what is in resources, Kubernetes names."""
+    definitions = definitions or schema["definitions"]
+    for key, part in schema.get("properties", {}).items():
+        yield above + key
+        if part.get("$ref") != "#/definitions/resources":
+            part = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+            yield from paths(part, definitions, f"{above}{key}.")
 
 
 def metrics(source):
