@@ -300,6 +300,25 @@ async fn a_new_token_is_used_after_a_401_and_no_token_ever_shows() {
 }
 
 #[tokio::test]
+async fn a_token_given_as_a_value_is_sent_kept_out_of_errors_and_not_tried_twice() {
+    let peer = Peer::new([answer(200, ""), answer(401, r#"{"error": "I do not like hunter2"}"#)]);
+    let config = RestConfig { token: Some("hunter2\n".into()), ..plain(&peer.start().await) };
+    let backend = RestBackend::new(config.clone()).unwrap();
+    backend.insert_location(location()).await.unwrap();
+    let error = backend.insert_location(location()).await.unwrap_err();
+    assert_eq!(error.to_string(), "insert_location: denied: HTTP 401: I do not like ***");
+    let tokens: Vec<_> = peer.seen().iter().map(|seen| seen.headers["authorization"].clone()).collect();
+    assert_eq!(tokens, ["Bearer hunter2"; 2]);
+    assert!(!format!("{backend:?} {config:?}").contains("hunter"));
+
+    let refused = RestBackend::new(RestConfig { token: Some("hunter2 hunter3".into()), ..config });
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "token: holds a space or a character that no header can carry"
+    );
+}
+
+#[tokio::test]
 async fn arguments_that_cannot_be_sent_are_refused_here() {
     let peer = Peer::new([answer(200, "")]);
     let backend = RestBackend::new(plain(&peer.start().await)).unwrap();

@@ -152,6 +152,34 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
 }
 
 #[tokio::test]
+async fn a_client_certificate_given_as_a_value_is_shown_as_one_in_files_is() {
+    let (servers, clients) = (ca(), ca());
+    let url = serve(&servers, LOOPBACK, Some(&clients)).await;
+    let (certificate, key) = issue(&clients, LOOPBACK);
+    // Tools leave out the line end that closes a file.
+    let (certificate, key) = (certificate.pem().trim_end().to_owned(), key.serialize_pem());
+    let showing = |certificate: &str, key: &str| RestConfig {
+        client_cert_pem: Some(certificate.to_owned()),
+        client_key_pem: Some(key.to_owned()),
+        ..trusting(&url, &servers)
+    };
+    assert_eq!(poll(showing(&certificate, &key)).await, Ok(()));
+
+    let refusal = |config: RestConfig| RestBackend::new(config).unwrap_err().to_string();
+    assert_eq!(
+        refusal(showing(&certificate, "hunter2")),
+        "client certificate: it and its key hold no usable PEM"
+    );
+    let (_, other_key) = issue(&clients, LOOPBACK);
+    let mismatch = refusal(showing(&certificate, &other_key.serialize_pem()));
+    assert!(mismatch.starts_with("HTTP client: "), "{mismatch}");
+    assert_eq!(
+        refusal(RestConfig { client_key_pem: Some(key), ..trusting(&url, &servers) }),
+        "client certificate and client key go together"
+    );
+}
+
+#[tokio::test]
 async fn reload_takes_new_files_and_refuses_broken_ones() {
     let (old, new) = (ca(), ca());
     let directory = tempfile::tempdir().unwrap();

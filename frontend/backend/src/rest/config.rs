@@ -12,8 +12,8 @@ use super::{BreakerConfig, Endpoints, RetryConfig};
 /// The longest time any setting may hold.
 const MAX_LENGTH: Duration = Duration::from_secs(3600);
 
-/// Everything the REST client needs to know. Secrets are file paths, never values; proxies in the environment
-/// are not used.
+/// Everything the REST client needs to know. What is secret is a file's path or, for a caller that must not write
+/// it to a disk, a value that [`Debug`](fmt::Debug) does not show. Proxies in the environment are not used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RestConfig {
     /// `http://` or `https://`, host, port, and a path prefix if the backend has one; no credentials.
@@ -28,10 +28,16 @@ pub struct RestConfig {
     pub client_cert_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub client_key_file: Option<PathBuf>,
+    /// Our certificate chain (PEM) as a value instead of a file; goes with `client_key_pem`.
+    pub client_cert_pem: Option<String>,
+    /// Its private key (PEM).
+    pub client_key_pem: Option<String>,
     /// Accepts any server certificate. For laboratories.
     pub insecure_skip_verify: bool,
     /// A file whose content is sent as `Authorization: Bearer`; read again when it changes and after a 401.
     pub token_file: Option<PathBuf>,
+    /// The same as a value instead of a file; white space around it is left out.
+    pub token: Option<String>,
     /// The limit for one operation, its repeats included.
     pub timeout: Duration,
     /// The limit for TCP and TLS set-up of one connection.
@@ -58,8 +64,11 @@ impl RestConfig {
             ca_file: None,
             client_cert_file: None,
             client_key_file: None,
+            client_cert_pem: None,
+            client_key_pem: None,
             insecure_skip_verify: false,
             token_file: None,
+            token: None,
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
             max_in_flight: 256,
@@ -85,6 +94,14 @@ impl RestConfig {
         }
         if self.timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(RestError::Setting("timeout and connect_timeout must not be zero".into()));
+        }
+        if (self.client_cert_file.is_some() || self.client_key_file.is_some())
+            && (self.client_cert_pem.is_some() || self.client_key_pem.is_some())
+        {
+            return Err(RestError::Setting("a client certificate is a value or files, not both".into()));
+        }
+        if self.token_file.is_some() && self.token.is_some() {
+            return Err(RestError::Setting("a token is a value or a file, not both".into()));
         }
         if self.max_in_flight == 0 || self.max_in_flight > Semaphore::MAX_PERMITS {
             return Err(RestError::Setting(format!("max_in_flight: {} is out of range", self.max_in_flight)));
@@ -122,8 +139,11 @@ impl fmt::Debug for RestConfig {
             .field("ca_file", &self.ca_file)
             .field("client_cert_file", &self.client_cert_file)
             .field("client_key_file", &self.client_key_file)
+            .field("client_cert_pem", &self.client_cert_pem.as_ref().map(String::len))
+            .field("client_key_pem", &self.client_key_pem.as_ref().map(|_| "***"))
             .field("insecure_skip_verify", &self.insecure_skip_verify)
             .field("token_file", &self.token_file)
+            .field("token", &self.token.as_ref().map(|_| "***"))
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("max_in_flight", &self.max_in_flight)
@@ -161,6 +181,14 @@ pub enum RestError {
         what: &'static str,
         /// The file.
         path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A certificate, key or token given as a value cannot be used.
+    #[error("{what}: {detail}")]
+    Value {
+        /// What it is (`CA certificate`, `client certificate`, `token`).
+        what: &'static str,
         /// What is wrong with it.
         detail: String,
     },
@@ -214,6 +242,23 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_is_given_once() {
+        let refusal = |config: RestConfig| config.check().unwrap_err().to_string();
+        let text = |text: &str| Some(text.to_owned());
+        let config =
+            RestConfig { client_key_pem: text("k"), token: text("t"), ..RestConfig::new("http://h") };
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(
+            refusal(RestConfig { client_key_file: Some("k".into()), ..config.clone() }),
+            "a client certificate is a value or files, not both"
+        );
+        assert_eq!(
+            refusal(RestConfig { token_file: Some("t".into()), ..config }),
+            "a token is a value or a file, not both"
+        );
+    }
+
+    #[test]
     fn a_password_in_the_url_is_refused_and_never_shown() {
         let config = RestConfig::new("https://me:hunter2@h:8443/api");
         let error = config.base().unwrap_err();
@@ -223,5 +268,12 @@ mod tests {
         );
         assert!(!format!("{error:?} {config:?}").contains("hunter2"));
         assert!(!format!("{:?}", RestConfig::new("http://a:hunter2@b:nonsense/x")).contains("hunter2"));
+    }
+
+    #[test]
+    fn credentials_given_as_values_are_never_shown() {
+        let secret = || Some("hunter2".to_owned());
+        let config = RestConfig { token: secret(), client_key_pem: secret(), ..RestConfig::new("https://h") };
+        assert!(!format!("{config:?} {config:#?}").contains("hunter2"));
     }
 }

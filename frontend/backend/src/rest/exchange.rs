@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout_at};
 use super::breaker::{Breaker, Outcome, Permit};
 use super::budget::{Budget, pause};
 use super::classify::{Broken, Reply, broken, nonsense, refusal};
-use super::token::{TokenFile, secret};
+use super::token::{Token, secret};
 use super::{BreakerState, RestConfig, RestError, RestStats, tls};
 use crate::{BackendError, ErrorClass};
 
@@ -61,7 +61,7 @@ pub(super) struct Exchange {
     config: RestConfig,
     https: bool,
     client: RwLock<Client>,
-    token: Option<TokenFile>,
+    token: Option<Token>,
     slots: Semaphore,
     gate: Mutex<Gate>,
     budget: Mutex<Budget>,
@@ -91,7 +91,7 @@ impl Exchange {
         Ok(Self {
             https,
             client: RwLock::new(tls::client(&config, https)?),
-            token: config.token_file.as_deref().map(|path| TokenFile::open(path, now)).transpose()?,
+            token: Token::of(&config, now)?,
             slots: Semaphore::new(config.max_in_flight),
             gate: Mutex::new(Gate { breaker: Breaker::new(config.breaker), reason: String::new() }),
             budget: Mutex::new(Budget::new(config.retry, now)),
@@ -150,7 +150,7 @@ impl Exchange {
             // A 401 did nothing at the backend; with a new token the same request is a first one.
             if error.status == Some(401) && !token_renewed {
                 token_renewed = true;
-                if self.token.as_ref().is_some_and(|file| file.differs(token.as_ref(), Instant::now())) {
+                if self.token.as_ref().is_some_and(|ours| ours.differs(token.as_ref(), Instant::now())) {
                     continue;
                 }
             }

@@ -47,11 +47,13 @@ pub(super) fn client(config: &RestConfig, https: bool) -> Result<Client, RestErr
 fn roots(config: &RestConfig) -> Result<Vec<Certificate>, RestError> {
     let mut roots = Vec::new();
     if let Some(pem) = &config.ca_pem {
-        roots.extend(Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| {
-            RestError::Setting(format!("CA certificate: {}", super::classify::chain(&error)))
-        })?);
+        let refuse = |detail| RestError::Value { what: "CA certificate", detail };
+        roots.extend(
+            Certificate::from_pem_bundle(pem.as_bytes())
+                .map_err(|error| refuse(super::classify::chain(&error)))?,
+        );
         if roots.is_empty() {
-            return Err(RestError::Setting("CA certificate: holds no certificate in PEM form".into()));
+            return Err(refuse("holds no certificate in PEM form".into()));
         }
     }
     if let Some(path) = &config.ca_file {
@@ -68,6 +70,17 @@ fn roots(config: &RestConfig) -> Result<Vec<Certificate>, RestError> {
 
 /// Our certificate and key for mutual TLS.
 fn identity(config: &RestConfig) -> Result<Option<Identity>, RestError> {
+    match (&config.client_cert_pem, &config.client_key_pem) {
+        (None, None) => {}
+        (Some(certificate), Some(key)) => {
+            let what = "client certificate";
+            let pem = format!("{certificate}\n{key}");
+            return Identity::from_pem(pem.as_bytes())
+                .map(Some)
+                .map_err(|_| RestError::Value { what, detail: "it and its key hold no usable PEM".into() });
+        }
+        _ => return Err(RestError::Setting("client certificate and client key go together".into())),
+    }
     let (certificate, key) = match (&config.client_cert_file, &config.client_key_file) {
         (None, None) => return Ok(None),
         (Some(certificate), Some(key)) => (certificate, key),

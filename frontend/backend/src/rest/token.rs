@@ -1,4 +1,4 @@
-//! The bearer token: a file that may be rotated under us.
+//! The bearer token: a file that may be rotated under us, or a value.
 
 use std::fs;
 use std::io::Read;
@@ -8,13 +8,48 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::HeaderValue;
 
-use super::RestError;
+use super::{RestConfig, RestError};
 
 /// How often the file's time stamp is looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Longer files are no tokens.
 const MAX_OCTETS: u64 = 16 << 10;
+
+/// What is sent as `Authorization`.
+pub(super) enum Token {
+    /// Follows a file.
+    File(TokenFile),
+    /// Stays as it was given.
+    Value(HeaderValue),
+}
+
+impl Token {
+    /// The token `config` asks for, if any.
+    pub(super) fn of(config: &RestConfig, now: Instant) -> Result<Option<Self>, RestError> {
+        if let Some(token) = &config.token {
+            let refuse = |detail| RestError::Value { what: "token", detail };
+            return header(token).map(|header| Some(Self::Value(header))).map_err(refuse);
+        }
+        config.token_file.as_deref().map(|path| TokenFile::open(path, now).map(Self::File)).transpose()
+    }
+
+    /// The `Authorization` header as of now.
+    pub(super) fn header(&self, now: Instant) -> HeaderValue {
+        match self {
+            Self::File(file) => file.header(now),
+            Self::Value(header) => header.clone(),
+        }
+    }
+
+    /// Looks again after a 401; true if the token is no longer `used`.
+    pub(super) fn differs(&self, used: Option<&HeaderValue>, now: Instant) -> bool {
+        match self {
+            Self::File(file) => file.differs(used, now),
+            Self::Value(_) => false,
+        }
+    }
+}
 
 /// The token file and the header made of it.
 pub(super) struct TokenFile {
@@ -99,18 +134,23 @@ fn read(path: &Path) -> Result<HeaderValue, RestError> {
     let mut text = String::new();
     let file = fs::File::open(path).map_err(|e| error(e.to_string()))?;
     file.take(MAX_OCTETS + 1).read_to_string(&mut text).map_err(|e| error(e.to_string()))?;
+    header(&text).map_err(error)
+}
+
+/// The header that carries the token in `text`, or what is wrong with it.
+fn header(text: &str) -> Result<HeaderValue, String> {
     let token = text.trim();
     if token.is_empty() {
-        return Err(error("is empty".into()));
+        return Err("is empty".into());
     }
     if text.len() as u64 > MAX_OCTETS {
-        return Err(error(format!("is longer than {MAX_OCTETS} octets")));
+        return Err(format!("is longer than {MAX_OCTETS} octets"));
     }
     if !token.bytes().all(|octet| octet.is_ascii_graphic()) {
-        return Err(error("holds a space or a character that no header can carry".into()));
+        return Err("holds a space or a character that no header can carry".into());
     }
     let mut header =
-        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| error("cannot be a header".into()))?;
+        HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| "cannot be a header".to_owned())?;
     header.set_sensitive(true);
     Ok(header)
 }
