@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The OmniMessage backend, or a store of this project.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.tls) || self.apiBaseURL.startsWith('https://')")
@@ -39,7 +39,7 @@ pub struct Backend {
 }
 
 /// TLS towards the backend.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.caRef) || !self.insecureSkipVerify")
@@ -58,7 +58,7 @@ pub struct BackendTls {
 }
 
 /// What holds PEM certificates of authorities.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]
 pub struct CaReference {
     /// What kind of object it is.
     pub kind: CaSource,
@@ -72,7 +72,7 @@ pub struct CaReference {
 }
 
 /// The kinds of object that hold certificates of authorities.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, JsonSchema)]
 pub enum CaSource {
     /// A Secret.
     Secret,
@@ -81,7 +81,7 @@ pub enum CaSource {
 }
 
 /// One key of a Secret in the same namespace.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]
 pub struct KeyReference {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
@@ -92,7 +92,7 @@ pub struct KeyReference {
 }
 
 /// An object in the same namespace.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]
 pub struct NameReference {
     /// Its name.
     #[schemars(length(min = 1, max = 253))]
@@ -100,7 +100,7 @@ pub struct NameReference {
 }
 
 /// The backend's REST paths; absent ones are the usual ones.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, KubeSchema)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("[has(self.frontendRegister) ? self.frontendRegister : '/', has(self.insertLocation) ? self.insertLocation : '/', has(self.insertMessage) ? self.insertMessage : '/', has(self.getQueue) ? self.getQueue : '/', has(self.frontendDeregister) ? self.frontendDeregister : '/', has(self.deleteLocation) ? self.deleteLocation : '/', has(self.processMessage) ? self.processMessage : '/'].all(path, path.startsWith('/'))")

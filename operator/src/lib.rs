@@ -12,6 +12,7 @@ pub mod events;
 pub mod locations;
 pub mod metrics;
 pub mod names;
+pub mod registrar;
 pub mod settings;
 pub mod status;
 pub mod validate;
