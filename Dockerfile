@@ -8,7 +8,8 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo build --release --locked -p smsc-operator -p smsc-frontend \
-    && install -D --strip-program=strip --strip -t /out target/release/smsc-operator target/release/smsc-frontend
+    && mkdir /out \
+    && for program in smsc-operator smsc-frontend; do strip --strip-debug -o "/out/$program" "target/release/$program"; done
 
 # glibc, libgcc and CA certificates of the same Debian release; no shell. Its user nonroot is 65532.
 FROM gcr.io/distroless/cc-debian12:nonroot AS smsc-operator

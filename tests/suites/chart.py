@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import unittest
 from pathlib import Path
 
@@ -109,6 +110,38 @@ class Definition(Case):
         self.assertNotIn("helm.sh/resource-policy", without)
         without = helm("template", "trial", CHART, "--kube-version", KUBERNETES, "--set", "crds.enabled=false")
         self.assertNotIn("kind: CustomResourceDefinition", without)
+
+
+class Images(Case):
+    def image(self, folder, program):
+        command = [ROOT / "charts/images", "--into", self.dir / folder, f"registry.example.org:5000/ims/tool:1={program}"]
+        subprocess.run(command, check=True, capture_output=True)
+        return self.dir / folder / "tool.tar"
+
+    def test_an_image_holds_a_program_with_its_libraries_and_no_shell(self):
+        with tarfile.open(self.image("once", "/usr/bin/env --version")) as archive:
+            [manifest] = json.load(archive.extractfile("manifest.json"))
+            config = json.load(archive.extractfile(manifest["Config"]))
+            [layer] = manifest["Layers"]
+            with tarfile.open(fileobj=archive.extractfile(layer)) as files:
+                modes = {file.name: file.mode for file in files if file.isfile()}
+        self.assertEqual(["registry.example.org:5000/ims/tool:1"], manifest["RepoTags"])
+        self.assertEqual(
+            {"User": "65532:65532", "Env": ["PATH=/bin"], "WorkingDir": "/", "Entrypoint": ["/bin/env", "--version"]}, config["config"],
+        )
+        self.assertEqual(["bin/env"], [name for name in modes if "bin/" in name])
+        self.assertEqual(0o755, modes["bin/env"])
+        self.assertTrue([name for name in modes if "/libc.so" in name])
+
+    def test_the_same_program_makes_the_same_image(self):
+        self.assertEqual(self.image("once", "/usr/bin/env").read_bytes(), self.image("again", "/usr/bin/env").read_bytes())
+
+    def test_what_is_no_reference_is_refused(self):
+        for wrong in ("tool", "tool=/usr/bin/env", "registry:5000/tool=/usr/bin/env", "tool:1="):
+            with self.subTest(wrong):
+                done = subprocess.run([ROOT / "charts/images", "--into", self.dir, wrong], capture_output=True, text=True)
+                self.assertEqual(2, done.returncode)
+                self.assertIn(f"{wrong}: NAME:TAG=PROGRAM expected", done.stderr)
 
 
 class Monitoring(Case):
