@@ -323,20 +323,31 @@ class Installed(Case):
         )
         self.eventually("the message in the new pod", lambda: answered(f"{url}/api/messages/{identifier}") == 200, seconds=60)
 
-    def test_a_kept_definition_is_adopted_as_the_notes_say(self):
+    def test_a_kept_definition_is_adopted_as_the_notes_and_the_readme_say(self):
         def install(*more):
             return helm("install", "other", CHART, "-n", WATCHED[0], "-f", CHART / "ci/minimal.yaml", *more, check=False)
 
-        self.assertIn("annotation validation error", install())
-        helm("uninstall", "other", "-n", WATCHED[0], "--ignore-not-found")
+        def adopt(release, namespace):
+            CLUSTER.run("bash", "-ec", commands.replace("=RELEASE", f"={release}").replace("=NAMESPACE", f"={namespace}"))
+
+        def uninstall():
+            said = helm("uninstall", "other", "-n", WATCHED[0])
+            self.assertIn("These resources were kept due to the resource policy", said)
+            CLUSTER.kubectl("get", "crd", DEFINITION)
+
         notes = helm("get", "notes", RELEASE, "-n", NAMESPACE)
         commands = "\n".join(re.findall(r"kubectl (?:label|annotate) --overwrite crd(?:.*\\\n)*.*", notes))
-        CLUSTER.run("bash", "-ec", commands.replace("=RELEASE", "=other").replace("=NAMESPACE", f"={WATCHED[0]}"))
+        readme = re.findall(r"kubectl (?:label|annotate) --overwrite crd.*", (ROOT / "README.md").read_text())
+        self.assertEqual(" ".join(readme).split(), commands.replace("\\\n", " ").split())
+        self.assertIn("cannot be imported into the current release", install())
+        self.assertIn("STATUS: deployed", install("--take-ownership"))
+        uninstall()
+        adopt(RELEASE, NAMESPACE)
+        self.assertIn("cannot be imported into the current release", install())
+        adopt("other", WATCHED[0])
         self.assertIn("STATUS: deployed", install())
-        said = helm("uninstall", "other", "-n", WATCHED[0])
-        self.assertIn("These resources were kept due to the resource policy", said)
-        CLUSTER.kubectl("get", "crd", DEFINITION)
-        CLUSTER.run("bash", "-ec", commands.replace("=RELEASE", f"={RELEASE}").replace("=NAMESPACE", f"={NAMESPACE}"))
+        uninstall()
+        adopt(RELEASE, NAMESPACE)
         self.assertIn("STATUS: deployed", helm("upgrade", RELEASE, CHART, "-n", NAMESPACE, "--reuse-values"))
 
 
