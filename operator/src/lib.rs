@@ -6,9 +6,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod build;
+pub mod client;
 pub mod config;
 pub mod events;
+pub mod leader;
 pub mod locations;
 pub mod metrics;
 pub mod names;

@@ -29,6 +29,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     leader: Gauge,
     resources: Family<ConditionLabels, Gauge>,
+    answered: AtomicBool,
     counted: AtomicBool,
 }
 
@@ -94,8 +95,17 @@ impl Metrics {
             "SmscFrontend resources, by condition and its status; the leader alone counts them",
             resources.clone(),
         );
-        let counted = AtomicBool::new(false);
-        Self { registry, durations, reconciles, registrations, requests, leader, resources, counted }
+        Self {
+            registry,
+            durations,
+            reconciles,
+            registrations,
+            requests,
+            leader,
+            resources,
+            answered: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
+        }
     }
 
     /// One pass over a resource ended so and took so long.
@@ -112,11 +122,26 @@ impl Metrics {
     /// One request to the API server, such as `list`, was answered with an HTTP status, or [`NO_ANSWER`].
     pub fn api_request(&self, verb: &'static str, code: u16) {
         self.requests.get_or_create(&RequestLabels { verb, code }).inc();
+        if code != NO_ANSWER {
+            self.answered.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the API server has ever answered.
+    #[must_use]
+    pub fn api_answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
     }
 
     /// Whether this operator holds the lease.
     pub fn leader(&self, holds: bool) {
         self.leader.set(i64::from(holds));
+    }
+
+    /// Whether this operator holds the lease.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.leader.get() == 1
     }
 
     /// How many resources there are by the status of each condition: every watched resource adds one for each of its
