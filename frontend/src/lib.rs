@@ -11,5 +11,6 @@ pub mod dns;
 pub mod engine;
 pub mod environment;
 pub mod io;
+pub mod probe;
 pub mod settings;
 pub mod tls;

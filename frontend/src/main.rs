@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Store(args) => cli::store::run(&args),
         Command::Send(args) => cli::send::run(&args),
         Command::Why(args) => cli::why::run(&args),
+        Command::Probe(args) => cli::probe::run(&args),
     };
     done.unwrap_or_else(cli::Failure::tell).into()
 }

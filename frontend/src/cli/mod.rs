@@ -6,6 +6,7 @@
 pub mod check;
 pub mod decode;
 pub mod logging;
+pub mod probe;
 pub mod run;
 pub mod send;
 pub mod store;
@@ -52,6 +53,8 @@ pub enum Command {
     Send(send::SendArgs),
     /// Tell what happened to a message, attempt by attempt
     Why(why::WhyArgs),
+    /// Send one SMS through a running frontend, as two handsets and their S-CSCF, and check its delivery
+    Probe(probe::ProbeArgs),
 }
 
 /// Arguments of `demo`.

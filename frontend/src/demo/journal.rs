@@ -16,7 +16,7 @@ const CAP: usize = 5_000;
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// A SIP message on the loopback between S-CSCF and frontend.
     Sip {
         /// Who sends.

@@ -13,10 +13,10 @@
 
 mod commands;
 mod console;
-mod core;
-mod handset;
-mod journal;
-mod people;
+pub(crate) mod core;
+pub(crate) mod handset;
+pub(crate) mod journal;
+pub(crate) mod people;
 mod screen;
 mod script;
 mod stage;

@@ -12,8 +12,8 @@ mod frontend;
 mod relay;
 mod reload;
 mod run;
-mod shell;
-mod streams;
+pub(crate) mod shell;
+pub(crate) mod streams;
 mod udp;
 
 pub use frontend::{Frontend, LogLevel, Start, StartError};

@@ -27,7 +27,7 @@ const BODY_LIMIT: usize = 4096;
 
 /// The other pods of this domain.
 #[derive(Debug, Clone)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     client: reqwest::Client,
     relay: Relay,
     keys: Keys,

@@ -29,7 +29,7 @@ const BATCH: usize = 64;
 
 /// What other tasks tell the loop.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(crate) enum Input {
     /// A connection came in, for TCP or TLS.
     Accepted { stream: TcpStream, peer: SocketAddr, transport: Transport, index: u16 },
     /// A TLS handshake is done; the peer is there if it has shown a certificate.

@@ -29,17 +29,17 @@ const ACCEPT_BACKLOG: i32 = 1024;
 
 /// What the configuration says of connections.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) connections: usize,
-    pub(super) handshakes: usize,
-    pub(super) connect: Duration,
-    pub(super) handshake: Duration,
-    pub(super) idle: Duration,
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) handshakes: usize,
+    pub(crate) connect: Duration,
+    pub(crate) handshake: Duration,
+    pub(crate) idle: Duration,
 }
 
 /// All connections, ours and theirs.
 #[derive(Debug)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     limits: Limits,
     tls: Arc<Tls>,
     /// How often the authorities have changed.
@@ -80,7 +80,7 @@ enum Holder {
 }
 
 impl Streams {
-    pub(super) fn new(limits: Limits, tls: Arc<Tls>, inputs: mpsc::Sender<Input>) -> Self {
+    pub(crate) fn new(limits: Limits, tls: Arc<Tls>, inputs: mpsc::Sender<Input>) -> Self {
         Self {
             limits,
             tls,
@@ -95,7 +95,7 @@ impl Streams {
     }
 
     /// Accepts connections for as long as the loop lives.
-    pub(super) fn listen(&self, listener: TcpListener, transport: Transport, index: u16) {
+    pub(crate) fn listen(&self, listener: TcpListener, transport: Transport, index: u16) {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
             loop {
@@ -118,7 +118,7 @@ impl Streams {
 
     /// Takes a new connection, or closes it at the cap; at the cap of handshakes the oldest of those is closed, which
     /// leaves an honest peer the time it takes to open so many. An error is the reason why one was closed.
-    pub(super) fn accepted(
+    pub(crate) fn accepted(
         &mut self,
         stream: TcpStream,
         peer: SocketAddr,
@@ -192,7 +192,7 @@ impl Streams {
     }
 
     /// Sends over the connection a request came by.
-    pub(super) fn reply(&mut self, flow: Flow, transmit: Transmit) -> Result<(), TransportFailure> {
+    pub(crate) fn reply(&mut self, flow: Flow, transmit: Transmit) -> Result<(), TransportFailure> {
         match self.by_id.get_mut(&flow.connection) {
             Some(connection) => give(connection, transmit),
             None => Err(TransportFailure::Unsent(transmit)),
@@ -200,7 +200,7 @@ impl Streams {
     }
 
     /// Sends to a target, over a connection that stands or a new one.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         transport: Transport,
         target: &Target,
@@ -222,7 +222,7 @@ impl Streams {
     }
 
     /// Forgets a connection; tells which requests of ours may have been lost with it.
-    pub(super) fn closed(&mut self, id: u64) -> Vec<TransportFailure> {
+    pub(crate) fn closed(&mut self, id: u64) -> Vec<TransportFailure> {
         let Some(Connection { transport, addresses, carries: true, .. }) = self.forget(id) else {
             return Vec::new();
         };
@@ -322,7 +322,7 @@ impl Connection {
 }
 
 /// A listener; must run inside the runtime. One for IPv6 leaves IPv4 to others, as over UDP.
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {

@@ -1,7 +1,7 @@
 //! The simulated S-CSCF with the handsets behind it: one UDP socket on the loopback, real SIP to and from the frontend.
 
 mod handle;
-mod requests;
+pub(crate) mod requests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -23,11 +23,14 @@ use super::journal::{Event, Journal};
 use super::people::{SUBSCRIBERS, find};
 use super::words;
 use handle::Command;
+use requests::Registration;
 
 pub(super) use handle::{Handle, Switch};
 
 /// Transactions of each kind.
 const TRANSACTIONS: usize = 10_000;
+/// Lifetime of a registration, seconds: what IMS cores commonly grant.
+const EXPIRES: u32 = 600_000;
 const S_CSCF: &str = "S-CSCF";
 const FRONTEND: &str = "smsc";
 
@@ -175,8 +178,16 @@ impl Core {
         let handset = &self.handsets[index];
         let (who, plain) = (handset.who(), handset.plain());
         self.sequence += 1;
-        let cseq = u32::try_from(self.sequence).unwrap_or(u32::MAX);
-        let request = requests::register(who, self.local, plain, cseq, &self.instance);
+        let at = self.local.to_string();
+        let registration = Registration {
+            s_cscf: &format!("sip:{at}"),
+            at: &at,
+            plain,
+            expires: EXPIRES,
+            cseq: u32::try_from(self.sequence).unwrap_or(u32::MAX),
+            tag: &self.instance,
+        };
+        let request = requests::register(who, &registration);
         let call_id = format!("register-{}-{}", who.name, self.instance);
         let text = if plain { "text/plain only" } else { "SMS over IP" };
         let carries = format!("{} registers: {}, {text}", who.name, who.number());
@@ -185,12 +196,12 @@ impl Core {
     }
 
     fn uplink(&mut self, index: usize, uplink: &Uplink) {
-        let who = self.handsets[index].who();
+        let who = self.handsets[index].who().clone();
         self.sequence += 1;
         let tag = format!("{}{:x}", self.instance, self.sequence);
         let carries = carries(Direction::MsToNetwork, &uplink.body);
         self.tell(who.name, FRONTEND, "MESSAGE", Some(carries), &uplink.call_id);
-        let request = requests::message(who, uplink, &tag);
+        let request = requests::message(&who, uplink, &tag);
         self.send(request, Sent::Uplink { handset: index, call_id: uplink.call_id.clone() });
     }
 
@@ -314,7 +325,8 @@ fn status_line(status: u16) -> String {
     format!("{status} {}", reason_phrase(status))
 }
 
-fn downlink(message: &Message, call_id: &str) -> Option<Downlink> {
+/// What a MESSAGE from the frontend brings a handset; nothing where it is of another kind.
+pub(crate) fn downlink(message: &Message, call_id: &str) -> Option<Downlink> {
     let content = message.content_type()?;
     let body = if content.is("application", "vnd.3gpp.sms") {
         Body::Rpdu(message.body())

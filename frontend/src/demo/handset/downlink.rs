@@ -17,7 +17,7 @@ const NOT_SUPPORTED: (u8, u8) = (97, 0xB0);
 
 impl Handset {
     /// Takes a MESSAGE; returns the SIP status to answer with.
-    pub(in super::super) fn receive(&mut self, now: Instant, downlink: Downlink) -> u16 {
+    pub(crate) fn receive(&mut self, now: Instant, downlink: Downlink) -> u16 {
         let octets = match (&downlink.body, self.plain) {
             (Body::Text(text), true) => {
                 let whole = Whole { from: downlink.asserted.clone(), text: text.clone(), parts: 1 };

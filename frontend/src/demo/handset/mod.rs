@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use smsc_proto::sms::{Address, Direction, Part, RpData, Rpdu, SplitOptions, Submit, Validity, split_text};
 
 use super::journal::Event;
-use super::people::{SERVICE_CENTRE, Subscriber, called};
+use super::people::{Subscriber, called};
 use inbox::Inbox;
 use outbox::{Outbox, Sent, SentPart};
 
 pub(super) use outbox::Progress;
-pub(super) use types::{Body, Downlink, Line, Mode, Uplink, View};
+pub(crate) use types::{Body, Downlink, Line, Mode, Uplink, View};
 
 /// How long the handset waits for the service centre's RP-ACK (TS 24.011 §10, TR1M).
 const TR1M: Duration = Duration::from_secs(40);
@@ -33,7 +33,7 @@ const VALIDITY: u64 = 86_400;
 
 /// A handset.
 #[derive(Debug)]
-pub(super) struct Handset {
+pub(crate) struct Handset {
     who: Subscriber,
     mode: Mode,
     plain: bool,
@@ -71,12 +71,12 @@ struct InFlight {
 
 impl Handset {
     /// A handset that is on. `instance` makes its Call-IDs unlike those of any other run.
-    pub(super) fn new(who: Subscriber, instance: &str) -> Self {
+    pub(crate) fn new(who: Subscriber, instance: &str) -> Self {
         Self {
+            instance: format!("{}-{instance}", who.name),
             who,
             mode: Mode::On,
             plain: false,
-            instance: format!("{}-{instance}", who.name),
             calls: 0,
             tp_mr: 0,
             rp_mr: 0,
@@ -93,8 +93,8 @@ impl Handset {
     }
 
     /// Whose it is.
-    pub(super) fn who(&self) -> Subscriber {
-        self.who
+    pub(crate) fn who(&self) -> &Subscriber {
+        &self.who
     }
 
     /// How it behaves.
@@ -142,7 +142,7 @@ impl Handset {
     ///
     /// # Errors
     /// What the handset would show: it is off, the number is none, the text is too long.
-    pub(super) fn type_message(
+    pub(crate) fn type_message(
         &mut self,
         now: Instant,
         message: u32,
@@ -202,14 +202,13 @@ impl Handset {
         let (to, body) = match &item {
             Item::Submit { da, part, tp_mr, .. } => {
                 let tpdu = submit(*tp_mr, *da, part);
-                // The service centre's number is a constant of nine digits.
-                let sc = Address::international(SERVICE_CENTRE).unwrap_or(Address::EMPTY);
+                let sc = Address::international(&self.who.home.sc_address).unwrap_or(Address::EMPTY);
                 let data = RpData { mr: rp_mr, oa: Address::EMPTY, da: sc, user_data: &tpdu };
                 (None, rpdu(&Rpdu::Data(data)))
             }
             Item::MemoryAvailable => (None, rpdu(&Rpdu::Smma { mr: rp_mr })),
             Item::Text { to, text, .. } => {
-                let domain = super::people::DOMAIN;
+                let domain = &self.who.home.domain;
                 (Some(format!("sip:{to}@{domain};user=phone")), Body::Text(text.clone()))
             }
         };
@@ -218,7 +217,7 @@ impl Handset {
     }
 
     /// Takes the final SIP answer to something it sent; `None`: there was none.
-    pub(super) fn answered(&mut self, now: Instant, call_id: &str, status: Option<u16>) {
+    pub(crate) fn answered(&mut self, now: Instant, call_id: &str, status: Option<u16>) {
         let well = status.is_some_and(|status| status / 100 == 2);
         if let Some(at) = self.reporting.iter().position(|(report, _)| report == call_id) {
             if let Some((_, copy)) = self.reporting.remove(at)
@@ -255,7 +254,7 @@ impl Handset {
     }
 
     /// TR1M ran out, if it is time.
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(flight) = self.in_flight.take_if(|flight| flight.deadline <= now) {
             let seconds = TR1M.as_secs();
             self.not_taken(&flight.item, format!("no RP-ACK within {seconds} s (TS 24.011 §10, TR1M)"));
@@ -264,17 +263,17 @@ impl Handset {
     }
 
     /// When [`Handset::handle_timeout`] wants to be called.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.in_flight.as_ref().map(|flight| flight.deadline)
     }
 
     /// The next thing to send.
-    pub(super) fn poll_uplink(&mut self) -> Option<Uplink> {
+    pub(crate) fn poll_uplink(&mut self) -> Option<Uplink> {
         self.uplinks.pop_front()
     }
 
     /// The next thing to tell.
-    pub(super) fn poll_event(&mut self) -> Option<Event> {
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 }

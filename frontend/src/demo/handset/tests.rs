@@ -16,7 +16,7 @@ struct Phone {
 
 impl Phone {
     fn new(who: usize) -> Self {
-        Self { handset: Handset::new(SUBSCRIBERS[who], "t"), now: Instant::now(), calls: 0 }
+        Self { handset: Handset::new(SUBSCRIBERS[who].clone(), "t"), now: Instant::now(), calls: 0 }
     }
 
     fn types(&mut self, message: u32, text: &str) {

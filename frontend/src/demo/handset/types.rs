@@ -8,7 +8,7 @@ use super::outbox::Progress;
 /// How a handset behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum Mode {
+pub(crate) enum Mode {
     /// As it should.
     On,
     /// Out of reach; the core answers 480.
@@ -21,20 +21,20 @@ pub(in super::super) enum Mode {
 
 /// What a handset wants sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Uplink {
+pub(crate) struct Uplink {
     /// Its Call-ID.
-    pub(in super::super) call_id: String,
+    pub(crate) call_id: String,
     /// The Call-ID it answers to.
-    pub(in super::super) in_reply_to: Option<String>,
+    pub(crate) in_reply_to: Option<String>,
     /// The Request-URI; absent: the service centre's.
-    pub(in super::super) to: Option<String>,
+    pub(crate) to: Option<String>,
     /// What it carries.
-    pub(in super::super) body: Body,
+    pub(crate) body: Body,
 }
 
 /// The body of a MESSAGE, of either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Body {
+pub(crate) enum Body {
     /// application/vnd.3gpp.sms.
     Rpdu(Bytes),
     /// text/plain.
@@ -43,45 +43,45 @@ pub(in super::super) enum Body {
 
 /// What a handset receives.
 #[derive(Debug)]
-pub(in super::super) struct Downlink {
+pub(crate) struct Downlink {
     /// Its Call-ID.
-    pub(in super::super) call_id: String,
+    pub(crate) call_id: String,
     /// The Call-IDs it answers to.
-    pub(in super::super) in_reply_to: Vec<String>,
+    pub(crate) in_reply_to: Vec<String>,
     /// Who sends, as the core asserts: reports go there.
-    pub(in super::super) asserted: String,
+    pub(crate) asserted: String,
     /// What it carries.
-    pub(in super::super) body: Body,
+    pub(crate) body: Body,
 }
 
 /// One line of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in super::super) struct Line {
+pub(crate) struct Line {
     /// Number of the message; absent where it was received.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in super::super) message: Option<u32>,
+    pub(crate) message: Option<u32>,
     /// The other side: name, or number.
-    pub(in super::super) peer: String,
+    pub(crate) peer: String,
     /// The text.
-    pub(in super::super) text: String,
+    pub(crate) text: String,
     /// In how many SMS.
-    pub(in super::super) parts: usize,
+    pub(crate) parts: usize,
     /// How far it has come; absent where it was received.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in super::super) progress: Option<Progress>,
+    pub(crate) progress: Option<Progress>,
 }
 
 /// A handset as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in super::super) struct View {
+pub(crate) struct View {
     /// Its owner.
-    pub(in super::super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its number.
-    pub(in super::super) number: String,
+    pub(crate) number: String,
     /// How it behaves.
-    pub(in super::super) mode: Mode,
+    pub(crate) mode: Mode,
     /// True if it takes text/plain only.
-    pub(in super::super) plain: bool,
+    pub(crate) plain: bool,
     /// What was sent and received, oldest first.
-    pub(in super::super) chat: Vec<Line>,
+    pub(crate) chat: Vec<Line>,
 }
