@@ -41,7 +41,7 @@ impl Setback {
             ErrorClass::Unreachable => {
                 (Reason::BackendUnreachable, format!("the backend was not reached: {}", connection(error)))
             }
-            ErrorClass::Timeout => (Reason::BackendUnreachable, no_answer()),
+            ErrorClass::Timeout => (Reason::BackendUnreachable, no_answer(error)),
             ErrorClass::Denied => (Reason::BackendDenied, denied(error)),
             ErrorClass::Busy => (Reason::BackendError, format!("the backend answered {}", status(error))),
             ErrorClass::Nonsense => (Reason::BackendError, nonsense(error)),
@@ -69,9 +69,11 @@ impl Setback {
     }
 }
 
-/// The sentence for a call that took too long.
-fn no_answer() -> String {
-    format!("the backend did not answer within {} s", CALL_LIMIT.as_secs())
+fn no_answer(error: &BackendError) -> String {
+    match error.status {
+        Some(_) => format!("the backend answered {}", status(error)),
+        None => format!("the backend did not answer within {} s", CALL_LIMIT.as_secs()),
+    }
 }
 
 fn status(error: &BackendError) -> String {
@@ -118,10 +120,7 @@ fn tls(error: &BackendError) -> &'static str {
         (&["expired"], "its certificate has expired"),
         (&["not valid yet"], "its certificate is not valid yet"),
         (&["not valid for"], "its certificate is for another name"),
-        (
-            &["unknownissuer", "unknown issuer", "authority"],
-            "its certificate is of an authority not trusted here",
-        ),
+        (&["unknownissuer", "badsignature"], "its certificate is of an authority not trusted here"),
         (&["revoked"], "its certificate is revoked"),
         (&["invalidcontenttype", "corrupt message"], "it does not speak TLS"),
         (&["certificate"], "its certificate is not accepted here"),

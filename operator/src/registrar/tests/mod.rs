@@ -1,6 +1,7 @@
 //! The registrar in a world of the test's own, in virtual time.
 
 mod failing;
+mod model;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
