@@ -8,31 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use smsc_crds::Backend;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::backoff::{Backoff, CEILING, FLOOR};
+use super::record::{Errand, Place, Record, asked};
 use super::wording::{Scope, Setback};
 use super::world::Call;
 use super::{Key, Results, Wanted, Wish};
 use crate::status::Because;
-
-/// Where one task calls: credentials have their names in a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) namespace: String,
-    pub(super) backend: Backend,
-}
-
-impl Place {
-    /// What has to change so that a backend knows nothing of what it was told.
-    fn site(&self) -> (&str, Option<&str>) {
-        let Backend { api_base_url, tls: _, token_secret_ref: _, endpoints } = &self.backend;
-        (api_base_url, endpoints.frontend_register.as_deref())
-    }
-}
 
 /// Everything that tasks and reconciles share.
 #[derive(Default)]
@@ -46,35 +31,10 @@ pub(super) struct Ledger {
     blocked: Vec<Arc<Notify>>,
     /// URLs that failed, and until when a new task leaves them alone too.
     holds: HashMap<String, Instant>,
-    /// Gives each record and each call a number of its own.
-    count: u64,
-}
-
-/// What is kept of a resource.
-struct Record {
-    id: u64,
-    place: Arc<Place>,
-    wanted: Wanted,
-    entries: BTreeMap<String, Entry>,
-    /// What its reconcile was last told.
-    published: Results,
-}
-
-/// What is known of a location.
-#[derive(Default)]
-struct Entry {
-    /// The backend took it and has not let it go.
-    taken: bool,
-    /// What the backend surely knows; none while a call may have changed that.
-    told: Option<Wish>,
-    /// The backend let it go.
-    let_go: bool,
-    /// What it last said of this location, if that was a refusal.
-    failure: Option<(Option<u16>, Because)>,
-    /// The number of the last call; 0: never called.
-    tried: u64,
-    /// The round of the last call.
-    round: u64,
+    /// Calls so far.
+    calls: u64,
+    /// Rounds so far, of all tasks.
+    rounds: u64,
 }
 
 /// What is kept of a task.
@@ -93,18 +53,10 @@ struct Course {
     task: Option<AbortHandle>,
 }
 
-/// What a call is to do.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Errand<'a> {
-    Register(&'a Wish),
-    Deregister,
-}
-
 /// A call to be made now. To be given back to [`Ledger::settle`].
 #[derive(Debug)]
 pub(super) struct Job {
     key: Key,
-    record: u64,
     place: Arc<Place>,
     pub(super) location: String,
     /// Absent: it is to be taken away.
@@ -150,9 +102,7 @@ impl Ledger {
         let known = self.courses.get_key_value(&place).map(|(place, _)| place.clone());
         let place = known.unwrap_or_else(|| Arc::new(place));
         let mut fresh = !self.records.contains_key(key);
-        self.count += 1;
         let record = self.records.entry(key.clone()).or_insert_with(|| Record {
-            id: self.count,
             place: place.clone(),
             wanted: wanted.clone(),
             entries: BTreeMap::new(),
@@ -220,7 +170,8 @@ impl Ledger {
         if course.due > now {
             return Next::Wait(Some(course.due));
         }
-        course.round += 1;
+        self.rounds += 1;
+        course.round = self.rounds;
         if self.longest_waiting(place).is_some() {
             return Next::Round;
         }
@@ -242,22 +193,23 @@ impl Ledger {
             Errand::Register(wish) => Some(wish.clone()),
             Errand::Deregister => None,
         };
-        self.count += 1;
+        self.calls += 1;
         let entry = record.entries.entry(location.clone()).or_default();
         entry.told = None;
         entry.let_go = false;
-        entry.tried = self.count;
+        entry.tried = self.calls;
         entry.round = round;
         self.busy.insert((place.backend.api_base_url.clone(), location.clone()));
-        Some(Job { key, record: record.id, place: place.clone(), location, wish })
+        Some(Job { key, place: place.clone(), location, wish })
     }
 
     /// Writes down what came of a call. Returns whose results changed, and whether a refusal is news.
     pub(super) fn settle(&mut self, job: Job, outcome: Result<(), &Setback>) -> (Option<Key>, bool) {
-        let Job { key, record: id, place, location, wish } = job;
+        let Job { key, place, location, wish } = job;
         self.busy.remove(&(place.backend.api_base_url.clone(), location.clone()));
         self.blocked.drain(..).for_each(|wake| wake.notify_one());
-        let record = self.records.get_mut(&key).filter(|record| record.id == id);
+        // A resource made anew under the same name learns from its predecessor's call too.
+        let record = self.records.get_mut(&key);
         let Some(record) = record.filter(|record| record.place.site() == place.site()) else {
             return (None, false);
         };
@@ -379,50 +331,5 @@ impl Ledger {
         let changed = results != record.published;
         record.published = results;
         changed
-    }
-}
-
-impl Record {
-    /// What is still to be done, by location.
-    fn due(&self) -> impl Iterator<Item = (&String, Errand<'_>)> {
-        let Wanted { backend: _, registered, gone } = &self.wanted;
-        let entry = |location: &String| self.entries.get(location);
-        let to_tell = registered
-            .iter()
-            .filter(move |(location, wish)| {
-                entry(location).and_then(|entry| entry.told.as_ref()) != Some(*wish)
-            })
-            .map(|(location, wish)| (location, Errand::Register(wish)));
-        let to_go = gone
-            .iter()
-            .filter(move |location| !registered.contains_key(*location))
-            .filter(move |location| !entry(location).is_some_and(|entry| entry.let_go))
-            .map(|location| (location, Errand::Deregister));
-        to_tell.chain(to_go)
-    }
-
-    fn results(&self, failing: Option<&Because>) -> Results {
-        let those = |which: fn(&Entry) -> bool| {
-            let found = self.entries.iter().filter(move |(_, entry)| which(entry));
-            found.map(|(location, _)| location.clone())
-        };
-        let refusal = || {
-            let refused = |(location, _)| self.entries.get::<String>(location)?.failure.as_ref();
-            self.due().find_map(refused).map(|(_, because)| because)
-        };
-        Results {
-            registered: those(|entry| entry.taken).collect(),
-            gone: those(|entry| entry.let_go).filter(|one| self.wanted.gone.contains(one)).collect(),
-            failure: failing.or_else(refusal).cloned(),
-        }
-    }
-}
-
-/// What `wanted` asks for at `location`.
-fn asked<'a>(wanted: &'a Wanted, location: &str) -> Option<Errand<'a>> {
-    let Wanted { backend: _, registered, gone } = wanted;
-    match registered.get(location) {
-        Some(wish) => Some(Errand::Register(wish)),
-        None => gone.contains(location).then_some(Errand::Deregister),
     }
 }

@@ -11,6 +11,7 @@ mod backoff;
 mod credentials;
 mod ledger;
 mod pokes;
+mod record;
 mod task;
 mod wording;
 mod world;
@@ -124,8 +125,8 @@ impl<W: World> Registrar<W> {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The keys of resources whose results changed; each waits at most once. One stream is enough: several share
-    /// the keys out. It never ends.
+    /// The keys of resources whose results changed; each waits at most once. For one consumer; never
+    /// ends.
     pub fn pokes(&self) -> impl Stream<Item = Key> + Send + use<W> {
         self.shared.pokes.clone().stream()
     }
@@ -142,8 +143,7 @@ impl<W: World> Registrar<W> {
         results
     }
 
-    /// The resource is gone, nothing is to be called any more for it. A call under way runs to its end, and what comes
-    /// of it is not kept.
+    /// The resource is gone, nothing is to be called any more for it. A call under way runs to its end.
     pub fn forget(&self, key: &Key) {
         self.shared.ledger().forget(key);
     }

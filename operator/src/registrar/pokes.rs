@@ -23,7 +23,7 @@ impl Pokes {
         }
     }
 
-    /// The keys as they come. Several such streams share them out; they never end.
+    /// The keys as they come, for one consumer. Never ends.
     pub(super) fn stream(self: Arc<Self>) -> impl Stream<Item = Key> + Send + 'static {
         futures_util::stream::unfold(self, |pokes| async move {
             let key = pokes.next().await;
@@ -33,14 +33,7 @@ impl Pokes {
 
     async fn next(&self) -> Key {
         loop {
-            let (key, more) = {
-                let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-                (keys.pop_first(), !keys.is_empty())
-            };
-            // One permit is kept however many keys came, so whoever takes one passes it on.
-            if more {
-                self.wake.notify_one();
-            }
+            let key = self.keys.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
             match key {
                 Some(key) => return key,
                 None => self.wake.notified().await,

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shared;
-use super::ledger::{Job, Next, Place, Round};
+use super::ledger::{Job, Next, Round};
+use super::record::Place;
 use super::wording::{Scope, Setback};
 use super::world::{AT_ONCE, CALL_LIMIT, World};
 use crate::status::{Because, Reason};

@@ -79,6 +79,21 @@ async fn something_new_is_tried_before_the_wait_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_something_new_waits_are_short_again() {
+    let (registrar, fake) = stage();
+    fake.answers(down());
+    registrar.want(&key("x"), wanted(&["a"], &[]));
+    seconds(600).await;
+    fake.seen();
+    registrar.want(&key("x"), wanted(&["a", "b"], &[]));
+    seconds(60).await;
+    let gaps = gaps(&fake.seen_at());
+    for (gap, highest) in gaps.iter().zip([2.0, 4.0, 8.0]) {
+        assert!(gap.as_secs_f64() <= highest, "{gaps:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whatever_is_wanted_a_backend_that_is_down_is_asked_once_a_second_at_most() {
     let (registrar, fake) = stage();
     fake.answers(down());

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::super::ledger::{Job, Ledger, Next, Place, Round};
+use super::super::ledger::{Job, Ledger, Next, Round};
+use super::super::record::Place;
 use super::super::wording::Setback;
 use super::*;
 
@@ -159,12 +160,16 @@ impl Model {
 
     /// True if the task has something to do.
     fn go_on(&mut self, task: usize) -> bool {
+        let quiet = self.tasks.iter().all(|task| task.under_way.is_empty());
         let Self { ledger, now, tasks, .. } = self;
         let Task { place, round, under_way } = &mut tasks[task];
         if round.is_none() {
             match ledger.next(place, *now) {
                 Next::Round => *round = Some(Round::default()),
-                Next::Wait(_) => return true,
+                Next::Wait(until) => {
+                    assert!(until.is_some() || !quiet, "a task waits for nothing");
+                    return true;
+                }
                 Next::End => return false,
             }
         }

@@ -125,6 +125,20 @@ async fn a_location_that_comes_back_is_told_even_if_its_deregister_seemed_to_fai
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_location_let_go_told_and_gone_again_is_taken_away_again() {
+    let (registrar, fake) = stage();
+    registrar.want(&key("x"), wanted(&[], &["a"]));
+    seconds(1).await;
+    fake.plan(|plan| plan.takes = Duration::from_secs(5));
+    registrar.want(&key("x"), wanted(&["a"], &[]));
+    seconds(1).await;
+    assert_eq!(registrar.want(&key("x"), wanted(&[], &["a"])), Results::default());
+    seconds(20).await;
+    assert_eq!(fake.seen(), ["-a", "+a v1", "-a"]);
+    assert_eq!(registrar.want(&key("x"), wanted(&[], &["a"])), results(&[], &["a"]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_call_goes_first_and_then_four_at_once() {
     let (registrar, fake) = stage();
     fake.plan(|plan| plan.takes = Duration::from_secs(1));
