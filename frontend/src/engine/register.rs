@@ -221,6 +221,10 @@ impl Engine {
                 };
                 self.registrar.writes.remove(impu);
                 self.metrics.registrations.inc();
+                self.tell(None, "register", || {
+                    let what = if added.is_some() { "where it is" } else { "that it is gone" };
+                    format!("{impu}: the backend knows {what}")
+                });
                 if let Some(expires) = added {
                     self.registrar.writes_for(now, expires);
                     self.poll_all_soon(now);

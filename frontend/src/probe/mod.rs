@@ -35,6 +35,8 @@ use wire::Wire;
 
 /// How long one REGISTER has before the name is looked up again and the next is sent.
 const TRY: Duration = Duration::from_secs(2);
+/// How long a look-up may take.
+const LOOK_UP: Duration = Duration::from_secs(10);
 /// Between two tries that fail at once.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the frontend has to take both registrations back.
@@ -132,7 +134,7 @@ async fn find<E: From<Missing>, T: FnMut(Step) -> Result<(), E>>(
 ) -> Result<(), E> {
     let mut tries = 0usize;
     loop {
-        let missing = match resolve(options, tries).await {
+        let missing = match resolve(options, tries, play.left().min(LOOK_UP)).await {
             Ok(frontend) => {
                 let at = reached_at(options, frontend, play.network.bound())
                     .map_err(|source| Missing::Route { frontend, source })?;
@@ -154,12 +156,12 @@ async fn find<E: From<Missing>, T: FnMut(Step) -> Result<(), E>>(
 }
 
 /// The frontend's address: of several, each try takes the next.
-async fn resolve(options: &Options, tries: usize) -> Result<SocketAddr, String> {
-    let looked_up = timeout(TRY, lookup_host((options.host.as_str(), options.port))).await;
+async fn resolve(options: &Options, tries: usize, patience: Duration) -> Result<SocketAddr, String> {
+    let looked_up = timeout(patience, lookup_host((options.host.as_str(), options.port))).await;
     let addresses: Vec<SocketAddr> = match looked_up {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err(format!("DNS did not answer within {} s", TRY.as_secs())),
+        Err(_) => return Err(format!("DNS did not answer within {} s", patience.as_secs())),
     };
     let family = |address: &&SocketAddr| address.is_ipv4() == options.listen.is_ipv4();
     let usable: Vec<&SocketAddr> = addresses.iter().filter(family).collect();
