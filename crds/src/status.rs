@@ -23,6 +23,9 @@ pub struct SmscFrontendStatus {
     /// Where the core reaches the frontends, host and port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The backend that the locations below are registered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
     /// Every location the backend knows of this resource.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locations: Vec<Location>,
@@ -48,9 +51,15 @@ pub struct Location {
     /// The ordinal of the pod that polls it; absent while it moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub polled_by: Option<i32>,
+    /// The ordinal of the pod that polled it and may still have something of it in hand; only while it moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<i32>,
     /// Since when its ordinal is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphaned_since: Option<Time>,
+    /// Until when it is still polled: no handset is registered there any longer, or the deadline has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphaned_until: Option<Time>,
 }
 
 /// How a location stands with the backend.

@@ -30,7 +30,8 @@ pub struct Refused {
 
 /// What all pods of a resource share: pod 0's configuration without what it polls.
 ///
-/// `load_balancer` is the Service's address, where `advertise.from` asks for it.
+/// `load_balancer` is the Service's address, where `advertise.from` asks for it; while it has none, the pod's stands in its
+/// place, and nothing but the Services is applied ([`crate::validate::Validated::waits_for_address`]).
 ///
 /// # Errors
 /// The first value that a frontend would refuse.
@@ -117,13 +118,10 @@ fn towards_core(
     let from = advertise.as_ref().and_then(|advertise| advertise.from);
     config.advertise.address = Some(match (fixed, from, exposure.kind, &exposure.multus) {
         (Some(address), ..) => parsed("sip.advertise.address", address)?,
-        (None, Some(AdvertiseFrom::LoadBalancer), ..) => {
-            let address = load_balancer.ok_or_else(|| Refused {
-                field: "sip.advertise.from".to_owned(),
-                reason: "the load balancer has no address yet".to_owned(),
-            })?;
-            AdvertiseAddress::Literal(address.to_owned())
-        }
+        (None, Some(AdvertiseFrom::LoadBalancer), ..) => load_balancer.map_or_else(
+            || AdvertiseAddress::Env("POD_IP".to_owned()),
+            |address| AdvertiseAddress::Literal(address.to_owned()),
+        ),
         (None, Some(AdvertiseFrom::NodeIP), ..) | (None, None, ExposureType::HostNetwork, _) => {
             AdvertiseAddress::Env("HOST_IP".to_owned())
         }

@@ -7,15 +7,22 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod apply;
 pub mod build;
+pub mod caches;
+pub mod claims;
 pub mod client;
 pub mod config;
+pub mod dereference;
 pub mod events;
 pub mod leader;
 pub mod locations;
 pub mod metrics;
 pub mod names;
+pub mod plan;
+pub mod pods;
 pub mod registrar;
+pub mod rollout;
 pub mod settings;
 pub mod status;
 pub mod validate;

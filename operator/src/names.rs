@@ -30,6 +30,23 @@ pub const SIP_TLS_DIR: &str = "/etc/smsc/sip-tls";
 pub const CONFIG_HASH: &str = "smsc.ims.dev/config-hash";
 /// On the ConfigMap: who polls what ([`crate::locations::PollingMap`]).
 pub const POLLING_MAP: &str = "smsc.ims.dev/polling-map";
+/// On the ConfigMap: the generation of each ordinal's file, as that pod's `GET /status` will show it.
+pub const GENERATIONS: &str = "smsc.ims.dev/generations";
+/// On a pod: the generation of its file. Touching it makes the kubelet refresh what the pod mounts at once.
+pub const GENERATION: &str = "smsc.ims.dev/generation";
+/// Keeps a resource until the backend has let its locations go.
+pub const FINALIZER: &str = "smsc.ims.dev/deregistration";
+
+/// On everything the operator makes; it watches by it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by=smsc-operator";
+/// Whose an object is.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// The field manager of everything that is applied.
+pub const FIELD_MANAGER: &str = "smsc-operator/smscfrontend";
+/// The field manager of the status.
+pub const STATUS_MANAGER: &str = "smsc-operator/status";
+/// Pods that one resource may have; more is refused by the definition.
+pub const MOST_PODS: u8 = 64;
 
 /// On the resource while a location of its may be registered: the operator deregisters it before the resource goes.
 pub const FINALIZER: &str = "smsc.ims.dev/deregistration";
@@ -89,7 +106,7 @@ impl Names {
 pub fn selector(name: &str) -> BTreeMap<String, String> {
     labels_of([
         ("app.kubernetes.io/name", "smsc-frontend"),
-        ("app.kubernetes.io/instance", name),
+        (INSTANCE, name),
         ("app.kubernetes.io/component", "sip"),
     ])
 }

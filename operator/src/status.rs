@@ -43,6 +43,12 @@ pub enum Reason {
     BackendError,
     /// The operator may not read what the backend needs.
     SecretUnreadable,
+    /// The operator may not make the Secret that holds the relay key.
+    RelayKeyDenied,
+    /// The resource is going, and its locations are taken from the backend first.
+    Deregistering,
+    /// The resource went although the backend did not let its locations go.
+    DeregistrationAbandoned,
 }
 
 impl Reason {
@@ -65,6 +71,9 @@ impl Reason {
             Self::BackendDenied => "BackendDenied",
             Self::BackendError => "BackendError",
             Self::SecretUnreadable => "SecretUnreadable",
+            Self::RelayKeyDenied => "RelayKeyDenied",
+            Self::Deregistering => "Deregistering",
+            Self::DeregistrationAbandoned => "DeregistrationAbandoned",
         }
     }
 }
@@ -154,6 +163,7 @@ pub fn status(resource: &SmscFrontend, facts: &Facts, now: Time) -> SmscFrontend
         ready_replicas: facts.ready,
         selector: Some(selector_text(name)),
         address: facts.address.clone(),
+        backend: (!facts.locations.is_empty()).then(|| resource.spec.backend.api_base_url.clone()),
         locations: facts.locations.clone(),
         rollout: facts.rollout.clone().or(old.rollout),
         conditions: found

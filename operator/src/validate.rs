@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 use serde_json::Value;
 use smsc_config::Config;
-use smsc_crds::SmscFrontend;
+use smsc_crds::{AdvertiseFrom, SmscFrontend};
 
 use crate::config::{self, Refused};
 use crate::locations::PollingMap;
@@ -47,6 +47,8 @@ pub struct Validated {
     pub files: u8,
     /// Whether a PodMonitor can be made.
     pub pod_monitors: bool,
+    /// Whether pods are to say a load balancer's address that is not known yet: until then only Services are applied.
+    pub waits_for_address: bool,
 }
 
 /// Why a resource cannot be built. It waits for a change of the specification.
@@ -80,6 +82,7 @@ pub fn validate(
     let shared = config::shared(&resource.spec, &names, &namespace, surroundings.load_balancer.as_deref())?;
     let overrides = resource.spec.pod.overrides.as_ref().map(|value| overrides(value, &name)).transpose()?;
     let asked = u8::try_from(resource.spec.replicas).unwrap_or(0);
+    let from = resource.spec.sip.advertise.as_ref().and_then(|advertise| advertise.from);
     Ok(Validated {
         replicas: polling.startable(&resource.spec.location, asked),
         files: ordinals.max(asked),
@@ -92,6 +95,7 @@ pub fn validate(
         overrides,
         polling,
         pod_monitors: surroundings.pod_monitors,
+        waits_for_address: from == Some(AdvertiseFrom::LoadBalancer) && surroundings.load_balancer.is_none(),
     })
 }
 

@@ -43,7 +43,9 @@ fn running() -> Facts {
             ordinal: 0,
             state: LocationState::Registered,
             polled_by: Some(0),
+            leaving: None,
             orphaned_since: None,
+            orphaned_until: None,
         }],
         ..Facts::default()
     }
@@ -78,6 +80,7 @@ fn a_resource_that_runs_as_asked_is_ready_and_says_where() {
                 .to_owned(),
         ),
         address: Some("192.0.2.10:5060".to_owned()),
+        backend: Some("https://10.5.198.200:8443".to_owned()),
         locations: running().locations,
         rollout: None,
         conditions: vec![

@@ -1,0 +1,194 @@
+//! Pods of a resource: what the cluster shows of them, and what they say themselves at `GET /status` (design §9).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize;
+use serde_json::Value;
+use smsc_backend::FrontendRegistration;
+
+use crate::names::{ADMIN_PORT, GENERATION};
+
+/// A pod that does not answer within this is asked again in a later pass.
+const LIMIT: Duration = Duration::from_secs(2);
+/// More than any status has.
+const LARGEST: usize = 1 << 20;
+
+/// One pod, as the cluster shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The number that ends its name.
+    pub ordinal: u8,
+    /// Its name.
+    pub name: String,
+    /// Which pod of that name it is.
+    pub uid: String,
+    /// Whether it is Ready and not on its way out.
+    pub ready: bool,
+    /// The revision of the template it was made of.
+    pub revision: Option<String>,
+    /// The generation of its file, as far as the kubelet was told.
+    pub generation: Option<String>,
+    /// Where it is reached.
+    pub address: Option<IpAddr>,
+    /// Its node's address.
+    pub host: Option<IpAddr>,
+}
+
+impl Seen {
+    /// Reads a pod of the StatefulSet `workload`; none if it is another's.
+    #[must_use]
+    pub fn of(pod: &Pod, workload: &str) -> Option<Self> {
+        let name = pod.metadata.name.clone()?;
+        let ordinal = name.strip_prefix(workload)?.strip_prefix('-')?.parse().ok()?;
+        let status = pod.status.as_ref();
+        let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        let told_ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        let labels = pod.metadata.labels.as_ref();
+        let annotations = pod.metadata.annotations.as_ref();
+        let address = |text: Option<&String>| text.and_then(|text| text.parse().ok());
+        Some(Self {
+            ordinal,
+            name,
+            uid: pod.metadata.uid.clone()?,
+            ready: told_ready && pod.metadata.deletion_timestamp.is_none(),
+            revision: labels.and_then(|labels| labels.get("controller-revision-hash")).cloned(),
+            generation: annotations.and_then(|annotations| annotations.get(GENERATION)).cloned(),
+            address: address(status.and_then(|status| status.pod_ip.as_ref())),
+            host: address(status.and_then(|status| status.host_ip.as_ref())),
+        })
+    }
+}
+
+/// What a pod says of itself; other fields are none of the operator's business.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Told {
+    /// The generation of the file it has read.
+    pub generation: Option<String>,
+    /// The locations it polls.
+    #[serde(default)]
+    pub polling: Vec<String>,
+    /// The locations of which it has something in hand.
+    #[serde(default)]
+    pub in_hand: Vec<String>,
+    /// What it tells the backend of itself, without its age.
+    registration: Option<Value>,
+    /// When the last handset that is registered at its location has run out.
+    pub registrations_run_out: Option<Timestamp>,
+    /// Its age in seconds.
+    #[serde(default)]
+    uptime_seconds: u64,
+}
+
+impl Told {
+    /// Whether it has read `generation` and has nothing more to do with `location`.
+    #[must_use]
+    pub fn has_let_go(&self, generation: Option<&str>, location: &str) -> bool {
+        let is_it = |name: &String| name.eq_ignore_ascii_case(location);
+        generation.is_some()
+            && self.generation.as_deref() == generation
+            && !self.polling.iter().any(is_it)
+            && !self.in_hand.iter().any(is_it)
+    }
+
+    /// The body of `frontend_register` as the pod sends it, so that operator and pod never say different things.
+    #[must_use]
+    pub fn registration(&self) -> Option<FrontendRegistration> {
+        let mut body = self.registration.clone()?;
+        body.as_object_mut()?.insert("uptime_seconds".to_owned(), self.uptime_seconds.into());
+        serde_json::from_value(body).ok()
+    }
+}
+
+/// Asks pods.
+#[derive(Debug, Clone)]
+pub struct Pods(reqwest::Client);
+
+impl Pods {
+    /// A client for pods of this cluster; proxies in the environment are not used.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be set up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        Ok(Self(reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?))
+    }
+
+    /// What a pod says now; none if it does not answer, or not as a frontend does.
+    pub async fn ask(&self, pod: &Seen) -> Option<Told> {
+        let host = match pod.address? {
+            IpAddr::V6(address) => format!("[{address}]"),
+            IpAddr::V4(address) => address.to_string(),
+        };
+        let answer = self.0.get(format!("http://{host}:{ADMIN_PORT}/status")).send().await;
+        let mut answer = answer.and_then(reqwest::Response::error_for_status).ok()?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.ok()? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST {
+                return None;
+            }
+        }
+        serde_json::from_slice(&body).inspect_err(|error| tracing::warn!(pod.name, %error, "GET /status")).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn told(generation: &str, polling: &[&str], in_hand: &[&str]) -> Told {
+        serde_json::from_value(json!({
+            "version": "0.1.0", "generation": generation, "polling": polling, "in_hand": in_hand, "uptime_seconds": 7,
+            "registration": {"frontend_name": "a.example.org", "frontend_type": "IMS", "hostname": "a.example.org",
+                "ip_address": "10.0.0.1", "version": "0.1.0", "expires_in": 300, "configuration": {}},
+        }))
+        .expect("a status")
+    }
+
+    #[test]
+    fn a_location_is_let_go_when_the_newest_file_is_read_and_nothing_of_it_is_left() {
+        let location = "b.example.org";
+        let cases = [
+            (told("2", &["a.example.org"], &[]), true),
+            (told("1", &["a.example.org"], &[]), false),
+            (told("2", &["B.example.org"], &[]), false),
+            (told("2", &[], &["b.example.org"]), false),
+        ];
+        for (told, expected) in cases {
+            assert_eq!(told.has_let_go(Some("2"), location), expected, "{told:?}");
+        }
+        assert!(!told("2", &[], &[]).has_let_go(None, location));
+    }
+
+    #[test]
+    fn the_registration_is_the_pods_own_with_its_age() {
+        let registration = told("1", &[], &[]).registration().expect("a registration");
+        assert_eq!((registration.frontend_name.as_str(), registration.uptime_seconds), ("a.example.org", 7));
+    }
+
+    #[test]
+    fn a_pod_is_read_by_its_name_and_one_that_ends_is_not_ready() {
+        let mut pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "home-1-3", "uid": "u", "labels": {"controller-revision-hash": "r"}},
+            "status": {"podIP": "10.0.0.1", "hostIP": "10.0.1.1", "conditions": [{"type": "Ready", "status": "True"}]},
+        }))
+        .expect("a pod");
+        let expected = Seen {
+            ordinal: 3,
+            name: "home-1-3".to_owned(),
+            uid: "u".to_owned(),
+            ready: true,
+            revision: Some("r".to_owned()),
+            generation: None,
+            address: Some([10, 0, 0, 1].into()),
+            host: Some([10, 0, 1, 1].into()),
+        };
+        assert_eq!(Seen::of(&pod, "home-1"), Some(expected.clone()));
+        assert_eq!(Seen::of(&pod, "home"), None);
+        pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-21T12:00:00Z")).expect("a time");
+        assert_eq!(Seen::of(&pod, "home-1"), Some(Seen { ready: false, ..expected }));
+    }
+}
