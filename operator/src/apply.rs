@@ -79,7 +79,8 @@ impl Apply<'_> {
     /// The first refusal.
     pub async fn services(&mut self, relay: &Service, sip: &[Service]) -> Result<(), Refused> {
         let live = self.live;
-        let find = |name: &Option<String>| live.services.iter().find(|service| service.metadata.name == *name);
+        let find =
+            |name: &Option<String>| live.services.iter().find(|service| service.metadata.name == *name);
         for service in std::iter::once(relay).chain(sip) {
             let seen = find(&service.metadata.name).map(|service| &service.metadata);
             self.put(Kind::Service, service, seen).await?;
@@ -135,10 +136,7 @@ impl Apply<'_> {
                 owner_references: owner.map(|owner| vec![owner.clone()]),
                 ..ObjectMeta::default()
             },
-            string_data: Some(BTreeMap::from([(
-                RELAY_KEY.to_owned(),
-                data_encoding::HEXLOWER.encode(&key),
-            )])),
+            string_data: Some(BTreeMap::from([(RELAY_KEY.to_owned(), data_encoding::HEXLOWER.encode(&key))])),
             ..Secret::default()
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);

@@ -70,7 +70,7 @@ impl Scope {
     #[must_use]
     pub fn watch(client: &Client, namespace: Option<&str>) -> (Self, Watches) {
         let (resources, writer) = reflector::store();
-        let watched = watcher(api::<Guarded>(client, namespace), watcher::Config::default())
+        let changes = watcher(api::<Guarded>(client, namespace), watcher::Config::default())
             .default_backoff()
             .modify(|resource| resource.managed_fields_mut().clear())
             .reflect(writer)
@@ -90,7 +90,7 @@ impl Scope {
             budgets: watched(client, namespace, &mut owned, |_| {}),
             policies: watched(client, namespace, &mut owned, |_| {}),
         };
-        (scope, Watches { resources: watched, owned })
+        (scope, Watches { resources: changes, owned })
     }
 
     /// Waits until everything has been listed once.

@@ -56,9 +56,9 @@ fn in_common(one: &str, other: &str) -> bool {
 fn is_ordinal_of(label: &str, base: &str) -> bool {
     let ordinal = label.strip_prefix(base).and_then(|rest| rest.strip_prefix('-'));
     ordinal.is_some_and(|digits| {
-        digits.parse::<u8>().is_ok_and(|number| {
-            (1..MOST_PODS).contains(&number) && number.to_string() == digits
-        })
+        digits
+            .parse::<u8>()
+            .is_ok_and(|number| (1..MOST_PODS).contains(&number) && number.to_string() == digits)
     })
 }
 

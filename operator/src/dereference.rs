@@ -127,8 +127,7 @@ impl Reader<'_> {
         let leaving: BTreeSet<u8> = polling.0.values().filter_map(left).collect();
         let ending = |pod: &Seen| {
             let until = |location: &Location| location.orphaned_until.is_some();
-            pod.ordinal >= asked
-                && !locations.iter().any(|l| l.ordinal == i32::from(pod.ordinal) && until(l))
+            pod.ordinal >= asked && !locations.iter().any(|l| l.ordinal == i32::from(pod.ordinal) && until(l))
         };
         let wanted = pods.iter().filter(|pod| {
             leaving.contains(&pod.ordinal) || ending(pod) || (pod.ready && !known.contains(&pod.uid))
@@ -220,5 +219,7 @@ fn left(holder: &Holder) -> Option<u8> {
 
 fn annotation<T: DeserializeOwned>(metadata: &ObjectMeta, key: &str) -> Option<T> {
     let text = metadata.annotations.as_ref()?.get(key)?;
-    serde_json::from_str(text).inspect_err(|error| tracing::warn!(key, %error, "annotation of the ConfigMap")).ok()
+    serde_json::from_str(text)
+        .inspect_err(|error| tracing::warn!(key, %error, "annotation of the ConfigMap"))
+        .ok()
 }

@@ -47,10 +47,6 @@ pub const FIELD_MANAGER: &str = "smsc-operator/smscfrontend";
 pub const STATUS_MANAGER: &str = "smsc-operator/status";
 /// Pods that one resource may have; more is refused by the definition.
 pub const MOST_PODS: u8 = 64;
-
-/// On the resource while a location of its may be registered: the operator deregisters it before the resource goes.
-pub const FINALIZER: &str = "smsc.ims.dev/deregistration";
-
 /// The container that carries messages.
 pub const CONTAINER: &str = "frontend";
 

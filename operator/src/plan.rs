@@ -54,6 +54,15 @@ pub struct Kept {
     pub until: Timestamp,
 }
 
+impl Plan {
+    /// Whether a queue is on its way from one pod to another.
+    #[must_use]
+    pub fn moves(&self, asked: u8, location: &str) -> bool {
+        self.polling.0.values().any(|holder| matches!(holder, Holder::Leaving(_)))
+            || self.polling.startable(location, asked) < asked
+    }
+}
+
 /// Plans one pass. `released` as in [`PollingMap::step`].
 #[must_use]
 pub fn plan(known: &Known<'_>, released: impl Fn(u8, &str) -> bool) -> Plan {

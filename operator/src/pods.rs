@@ -130,7 +130,9 @@ impl Pods {
                 return None;
             }
         }
-        serde_json::from_slice(&body).inspect_err(|error| tracing::warn!(pod.name, %error, "GET /status")).ok()
+        serde_json::from_slice(&body)
+            .inspect_err(|error| tracing::warn!(pod.name, %error, "GET /status"))
+            .ok()
     }
 }
 
@@ -188,7 +190,8 @@ mod tests {
         };
         assert_eq!(Seen::of(&pod, "home-1"), Some(expected.clone()));
         assert_eq!(Seen::of(&pod, "home"), None);
-        pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-21T12:00:00Z")).expect("a time");
+        pod.metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-11-21T12:00:00Z")).expect("a time");
         assert_eq!(Seen::of(&pod, "home-1"), Some(Seen { ready: false, ..expected }));
     }
 }

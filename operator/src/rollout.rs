@@ -107,7 +107,8 @@ mod tests {
     }
 
     fn config(text: &str) -> Config {
-        let text = format!("api_base_url: http://b\nlocation: a.example.org\nims_domain: ims.example.org\n{text}");
+        let text =
+            format!("api_base_url: http://b\nlocation: a.example.org\nims_domain: ims.example.org\n{text}");
         Config::parse(&text, "config.yaml").expect("a configuration")
     }
 
@@ -120,7 +121,8 @@ mod tests {
     fn keys_of_the_configuration_and_fields_of_the_template_are_named() {
         let (before, after) = (config(""), config("polling: {batch: 7}\nlog: {level: debug}"));
         let found = rollout(&defaulted("1", "a:1"), &template("2", "a:2"), Some(&before), &after);
-        let changed = ["polling.batch", "template.spec.containers[frontend].image"].map(str::to_owned).to_vec();
+        let changed =
+            ["polling.batch", "template.spec.containers[frontend].image"].map(str::to_owned).to_vec();
         assert_eq!(found, Some(Rollout { config_hash: "2".to_owned(), changed }));
     }
 

@@ -163,7 +163,11 @@ pub fn status(resource: &SmscFrontend, facts: &Facts, now: Time) -> SmscFrontend
         ready_replicas: facts.ready,
         selector: Some(selector_text(name)),
         address: facts.address.clone(),
-        backend: (!facts.locations.is_empty()).then(|| resource.spec.backend.api_base_url.clone()),
+        backend: match stalled {
+            // Whatever still runs was made for the backend of before.
+            Some(because) if because.reason == Reason::LocationConflict => old.backend,
+            _ => (!facts.locations.is_empty()).then(|| resource.spec.backend.api_base_url.clone()),
+        },
         locations: facts.locations.clone(),
         rollout: facts.rollout.clone().or(old.rollout),
         conditions: found

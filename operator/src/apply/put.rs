@@ -135,10 +135,8 @@ impl Put {
     {
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let written = api.patch(&self.name, &parameters, &Patch::Apply(object)).await;
-        let written = written.map_err(|source| Refused {
-            what: format!("{} {}", self.kind.as_str(), self.name),
-            source,
-        })?;
+        let written = written
+            .map_err(|source| Refused { what: format!("{} {}", self.kind.as_str(), self.name), source })?;
         let metadata = written.meta();
         let mark =
             Mark { built: self.built, uid: metadata.uid.clone(), version: self.kind.version(metadata) };

@@ -6,6 +6,8 @@ mod pod;
 mod services;
 mod stateful_set;
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -14,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::core::DynamicObject;
 use serde_json::json;
+use smsc_config::Config;
 use smsc_crds::Transport;
 
 use crate::names::{SIP_PORT, SIPS_PORT, labels, selector};
@@ -37,6 +40,12 @@ pub struct Objects {
     pub network_policy: Option<NetworkPolicy>,
     /// Where asked for and known to the cluster.
     pub pod_monitor: Option<DynamicObject>,
+}
+
+/// How long a pod may take to stop.
+#[must_use]
+pub fn grace(config: &Config) -> Duration {
+    pod::grace(config)
 }
 
 /// Builds everything.

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use smsc_config::Config;
 use smsc_crds::{CaSource, ExposureType, PullPolicy, Transport};
 
 use super::{pods, sip_ports};
@@ -62,7 +63,7 @@ fn pod(resource: &Validated) -> PodSpec {
         enable_service_links: Some(false),
         host_network: on_node.then_some(true),
         dns_policy: on_node.then(|| "ClusterFirstWithHostNet".to_owned()),
-        termination_grace_period_seconds: Some(grace(resource)),
+        termination_grace_period_seconds: Some(seconds(grace(&resource.shared))),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(USER),
@@ -138,9 +139,8 @@ fn container(resource: &Validated, mounts: Vec<VolumeMount>) -> Container {
 }
 
 /// The sleep before the stop, the drain, what an open delivery may take (tr1n), and a margin.
-fn grace(resource: &Validated) -> i64 {
-    let timers = &resource.shared.timers;
-    seconds(SETTLING + timers.drain_settle + timers.tr1n + MARGIN)
+pub(super) fn grace(config: &Config) -> Duration {
+    SETTLING + config.timers.drain_settle + config.timers.tr1n + MARGIN
 }
 
 fn seconds(duration: Duration) -> i64 {

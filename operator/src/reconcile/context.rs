@@ -1,0 +1,150 @@
+//! What all passes share, and what is remembered from one pass of a resource to the next.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use kube::Client;
+use kube::api::ObjectMeta;
+use kube::runtime::events::{Recorder, Reporter};
+use smsc_backend::FrontendRegistration;
+use smsc_crds::{SmscFrontend, SmscFrontendStatus};
+
+use super::Error;
+use super::pokes::Pokes;
+use crate::apply::Marks;
+use crate::caches::Scope;
+use crate::claims::overlap;
+use crate::metrics::Metrics;
+use crate::pods::Pods;
+use crate::registrar::{Key, Registrar};
+use crate::settings::Settings;
+
+/// What all passes share.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) scopes: Vec<Scope>,
+    /// For each scope, resources to look at again.
+    pub(super) pokes: Vec<Pokes>,
+    pub(super) registrar: Registrar,
+    pub(super) pods: Pods,
+    pub(super) recorder: Recorder,
+    memories: Mutex<HashMap<Key, Memory>>,
+    /// Resources whose location another one has: they are looked at again when any resource changes or goes.
+    conflicted: Mutex<BTreeSet<Key>>,
+}
+
+/// What is remembered of a resource; all of it can be found out anew.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// What was written.
+    pub(super) marks: Marks,
+    /// What pods tell the backend of themselves, by their uid.
+    pub(super) registrations: BTreeMap<String, FrontendRegistration>,
+    /// The status as it was last written, which the cache may not have yet.
+    pub(super) status: Option<SmscFrontendStatus>,
+    /// Passes that failed since the last that did not.
+    pub(super) failures: u32,
+    /// Whether PodMonitors are known to the cluster, and when that was asked.
+    pub(super) pod_monitors: Option<(bool, Instant)>,
+    /// When the last pod of a resource that is going was gone.
+    pub(super) pods_gone: Option<Timestamp>,
+}
+
+impl Key {
+    /// That of an object in a namespace.
+    pub(super) fn of(metadata: &ObjectMeta) -> Option<Self> {
+        Some(Self { namespace: metadata.namespace.clone()?, name: metadata.name.clone()? })
+    }
+}
+
+impl Context {
+    pub(super) fn new(
+        client: Client,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        scopes: Vec<Scope>,
+    ) -> Result<Self, Error> {
+        let reporter =
+            Reporter { controller: "smsc-operator".to_owned(), instance: Some(settings.instance.clone()) };
+        Ok(Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            pods: Pods::new()?,
+            registrar: Registrar,
+            pokes: scopes.iter().map(|_| Pokes::default()).collect(),
+            memories: Mutex::default(),
+            conflicted: Mutex::default(),
+            client,
+            settings,
+            metrics,
+            scopes,
+        })
+    }
+
+    /// The scope that has a namespace.
+    pub(super) fn scope(&self, namespace: &str) -> Option<&Scope> {
+        self.scopes.iter().find(|scope| scope.namespace.as_deref().is_none_or(|named| named == namespace))
+    }
+
+    /// Every resource that can be read.
+    pub(super) fn resources(&self) -> Vec<SmscFrontend> {
+        let all = self.scopes.iter().flat_map(|scope| scope.resources.state());
+        all.filter_map(|guarded| guarded.0.as_ref().ok().cloned()).collect()
+    }
+
+    /// Has a resource looked at again.
+    pub(super) fn poke(&self, key: Key) {
+        let has = |scope: &Scope| scope.namespace.as_ref().is_none_or(|named| *named == key.namespace);
+        if let Some(index) = self.scopes.iter().position(has) {
+            self.pokes[index].poke(key);
+        }
+    }
+
+    /// Has those looked at to whom a change of `resource` may matter.
+    pub(super) fn disturb(&self, resource: &SmscFrontend) {
+        let others = self.resources().into_iter().filter(|other| overlap(resource, other));
+        let others = others.filter_map(|other| Key::of(&other.metadata));
+        let own = Key::of(&resource.metadata);
+        let conflicted = locked(&self.conflicted).clone();
+        for key in others.chain(conflicted).filter(|key| Some(key) != own.as_ref()) {
+            self.poke(key);
+        }
+    }
+
+    /// Drops what is remembered of a resource that is gone.
+    pub(super) fn forget(&self, resource: &SmscFrontend) {
+        if let Some(key) = Key::of(&resource.metadata) {
+            locked(&self.memories).remove(&key);
+            locked(&self.conflicted).remove(&key);
+            self.registrar.forget(&key);
+        }
+        self.disturb(resource);
+    }
+
+    /// Notes whether another resource has this one's location.
+    pub(super) fn conflicted(&self, key: &Key, is: bool) {
+        let mut conflicted = locked(&self.conflicted);
+        if is {
+            conflicted.insert(key.clone());
+        } else {
+            conflicted.remove(key);
+        }
+    }
+
+    /// Takes what is remembered of a resource, for one pass.
+    pub(super) fn recall(&self, key: &Key) -> Memory {
+        locked(&self.memories).remove(key).unwrap_or_default()
+    }
+
+    /// Puts it back.
+    pub(super) fn remember(&self, key: &Key, memory: Memory) {
+        locked(&self.memories).insert(key.clone(), memory);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

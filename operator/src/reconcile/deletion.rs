@@ -1,0 +1,112 @@
+//! A resource that goes: its pods first, then its locations at the backend, then itself (design §5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use smsc_config::{Config, pod_location};
+use smsc_crds::DeregistrationPolicy;
+
+use super::context::Memory;
+use super::pass::{Again, Pass, between};
+use crate::apply::Refused;
+use crate::build::grace;
+use crate::dereference::any_pod;
+use crate::events;
+use crate::names::{FINALIZER, selector_text};
+use crate::registrar::Wanted;
+use crate::status::{Because, Facts, Reason};
+
+/// Pods that stop are looked for this often, besides at every change of one.
+const STOPPING: Duration = Duration::from_secs(5);
+
+impl Pass<'_> {
+    /// Does the next step; none is left when the finalizer is gone.
+    pub(super) async fn delete(
+        &self,
+        memory: &mut Memory,
+        facts: &mut Facts,
+    ) -> Result<Option<Again>, Refused> {
+        let finalizers = self.resource.metadata.finalizers.as_deref().unwrap_or_default();
+        if !finalizers.iter().any(|name| name == FINALIZER) {
+            return Ok(None);
+        }
+        if self.resource.spec.deregistration.policy == DeregistrationPolicy::Leave {
+            self.finalizer(false).await?;
+            return Ok(None);
+        }
+        let mut again = Again::default();
+        let before = self.before(memory);
+        facts.locations = before.locations.clone();
+        let found = self.reader().read(self.owned(), 0, &[], &BTreeSet::new()).await?;
+        self.count(memory, facts, &found);
+        if let Some(set) = &found.owned.stateful_set
+            && set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)
+        {
+            self.stop().await?;
+        }
+        // The whole time it may take: what pods are given to stop, then what the backend is given.
+        let seconds = self.resource.spec.deregistration.deadline_seconds;
+        let patience = SignedDuration::from_secs(seconds.into());
+        let stopping = SignedDuration::try_from(grace(&Config::default())).unwrap_or_default();
+        let began = self.resource.metadata.deletion_timestamp.as_ref().map_or(self.now, |time| time.0);
+        let after = |start: jiff::Timestamp, wait| start.saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
+        let mut deadline = after(after(began, stopping), patience);
+
+        if any_pod(&self.context.client, &self.key.namespace, &selector_text(&self.key.name)).await? {
+            let message = format!("{} pods stop; then the backend is told", found.pods.len());
+            facts.held = Some(Because::new(Reason::Deregistering, message));
+            again.soon(STOPPING);
+        } else {
+            let since = *memory.pods_gone.get_or_insert(self.now);
+            deadline = deadline.min(after(since, patience));
+            let own = (0..self.asked()).map(|ordinal| pod_location(&self.resource.spec.location, ordinal));
+            let gone: BTreeSet<String> = own
+                .chain(before.locations.iter().map(|location| location.name.clone()))
+                .chain(found.polling.0.keys().cloned())
+                .collect();
+            let wanted = Wanted {
+                backend: self.resource.spec.backend.clone(),
+                registered: BTreeMap::new(),
+                gone: gone.clone(),
+            };
+            let results = self.context.registrar.want(&self.key, wanted);
+            if gone.is_subset(&results.gone) {
+                self.finalizer(false).await?;
+                return Ok(None);
+            }
+            facts.locations.retain(|location| !results.gone.contains(&location.name));
+            facts.backend = results.failure;
+            facts.held =
+                Some(Because::new(Reason::Deregistering, "the backend is told that the locations are gone"));
+        }
+        if self.now >= deadline {
+            let names: Vec<&str> = facts.locations.iter().map(|location| location.name.as_str()).collect();
+            let because = facts.backend.as_ref().map_or("pods did not stop", |backend| &backend.message);
+            let message =
+                format!("after {seconds} s the backend may still have {}: {because}", names.join(", "));
+            let because = Because::new(Reason::DeregistrationAbandoned, message);
+            tracing::warn!(namespace = self.key.namespace, name = self.key.name, "{}", because.message);
+            events::tell(&self.context.recorder, &self.reference(), &because, true).await;
+            self.finalizer(false).await?;
+            return Ok(None);
+        }
+        again.soon(between(self.now, deadline));
+        Ok(Some(again))
+    }
+
+    async fn stop(&self) -> Result<(), Refused> {
+        let name = &self.names.workload;
+        let api: Api<StatefulSet> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let patch = json!({"spec": {"replicas": 0}});
+        match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(source) => Err(Refused { what: format!("StatefulSet {name}"), source }),
+        }
+    }
+}
