@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod names;
 pub mod plan;
 pub mod pods;
+mod pokes;
 pub mod reconcile;
 pub mod registrar;
 pub mod rollout;

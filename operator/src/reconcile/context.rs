@@ -12,13 +12,13 @@ use smsc_backend::FrontendRegistration;
 use smsc_crds::{SmscFrontend, SmscFrontendStatus};
 
 use super::Error;
-use super::pokes::Pokes;
 use crate::apply::Marks;
 use crate::caches::Scope;
 use crate::claims::overlap;
 use crate::metrics::Metrics;
 use crate::pods::Pods;
-use crate::registrar::{Key, Registrar};
+use crate::pokes::Pokes;
+use crate::registrar::{Account, Key, Registrar};
 use crate::settings::Settings;
 
 /// What all passes share.
@@ -28,7 +28,7 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     pub(super) scopes: Vec<Scope>,
     /// For each scope, resources to look at again.
-    pub(super) pokes: Vec<Pokes>,
+    pub(super) pokes: Vec<Arc<Pokes>>,
     pub(super) registrar: Registrar,
     pub(super) pods: Pods,
     pub(super) recorder: Recorder,
@@ -70,11 +70,13 @@ impl Context {
     ) -> Result<Self, Error> {
         let reporter =
             Reporter { controller: "smsc-operator".to_owned(), instance: Some(settings.instance.clone()) };
+        let account =
+            Account { secrets_role: settings.secrets_role.clone(), operator: settings.operator.clone() };
         Ok(Self {
             recorder: Recorder::new(client.clone(), reporter),
             pods: Pods::new()?,
-            registrar: Registrar,
-            pokes: scopes.iter().map(|_| Pokes::default()).collect(),
+            registrar: Registrar::new(client.clone(), metrics.clone(), account),
+            pokes: scopes.iter().map(|_| Arc::default()).collect(),
             memories: Mutex::default(),
             conflicted: Mutex::default(),
             client,
@@ -99,7 +101,7 @@ impl Context {
     pub(super) fn poke(&self, key: Key) {
         let has = |scope: &Scope| scope.namespace.as_ref().is_none_or(|named| *named == key.namespace);
         if let Some(index) = self.scopes.iter().position(has) {
-            self.pokes[index].poke(key);
+            self.pokes[index].push(key);
         }
     }
 

@@ -4,7 +4,6 @@ mod context;
 mod deletion;
 mod judge;
 mod pass;
-mod pokes;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -59,8 +58,11 @@ pub async fn run(
         namespaces.into_iter().map(|namespace| Scope::watch(&client, namespace)).unzip();
     let context = Arc::new(Context::new(client, settings, metrics, scopes)?);
     let counting = tokio::spawn(count(context.clone()));
+    let answers = tokio::spawn(hand_on(context.clone()));
     let controllers = watches.into_iter().enumerate().map(|(index, watches)| {
-        let triggers = stream::select(triggers(&context, watches), context.pokes[index].stream()).boxed();
+        let poked = context.pokes[index].clone().stream();
+        let poked = poked.map(|Key { namespace, name }| ObjectRef::new(&name).within(&namespace));
+        let triggers = stream::select(triggers(&context, watches), poked);
         let mut shutdown = shutdown.clone();
         let stop = async move {
             // A sender that is gone is as good as a word.
@@ -75,6 +77,7 @@ pub async fn run(
     });
     join_all(controllers).await;
     counting.abort();
+    answers.abort();
     Ok(())
 }
 
@@ -139,6 +142,14 @@ fn triggers(context: &Arc<Context>, watches: Watches) -> BoxStream<'static, Obje
         async { object }
     });
     stream::select(owned, resources).boxed()
+}
+
+/// Has a resource looked at again when its backend has answered.
+async fn hand_on(context: Arc<Context>) {
+    let mut answered = std::pin::pin!(context.registrar.pokes());
+    while let Some(key) = answered.next().await {
+        context.poke(key);
+    }
 }
 
 async fn count(context: Arc<Context>) {

@@ -10,7 +10,6 @@
 mod backoff;
 mod credentials;
 mod ledger;
-mod pokes;
 mod record;
 mod task;
 mod wording;
@@ -28,9 +27,9 @@ pub use credentials::{Account, Credentials, read_credentials};
 pub use world::{Call, Cluster, World};
 
 use crate::metrics::Metrics;
+use crate::pokes::Pokes;
 use crate::status::Because;
 use ledger::Ledger;
-use pokes::Pokes;
 
 /// Which resource wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
