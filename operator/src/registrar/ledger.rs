@@ -6,16 +6,16 @@
 //! first, so that a location that always fails does not keep others waiting.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::backoff::{Backoff, CEILING, FLOOR};
 use super::record::{Errand, Place, Record, asked};
 use super::wording::{Scope, Setback};
-use super::world::Call;
+use super::world::{Call, TASKS_AT_ONCE};
 use super::{Key, Results, Wanted, Wish};
 use crate::status::Because;
 
@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     blocked: Vec<Arc<Notify>>,
     /// URLs that failed, and until when a new task leaves them alone too.
     holds: HashMap<String, Instant>,
+    /// URLs, and how many more tasks may call there now.
+    turns: HashMap<String, Weak<Semaphore>>,
     /// Calls so far.
     calls: u64,
     /// Rounds so far, of all tasks.
@@ -49,8 +51,17 @@ struct Course {
     /// Why the backend as a whole does not answer.
     failing: Option<Because>,
     round: u64,
-    wake: Arc<Notify>,
+    signals: Signals,
     task: Option<AbortHandle>,
+}
+
+/// What a task waits for.
+#[derive(Clone)]
+pub(super) struct Signals {
+    /// There is something to look at.
+    pub(super) wake: Arc<Notify>,
+    /// To be held during a round.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 /// A call to be made now. To be given back to [`Ledger::settle`].
@@ -143,9 +154,9 @@ impl Ledger {
     }
 
     /// Places that need a task.
-    pub(super) fn to_start(&self) -> Vec<(Arc<Place>, Arc<Notify>)> {
+    pub(super) fn to_start(&self) -> Vec<(Arc<Place>, Signals)> {
         let waiting = self.courses.iter().filter(|(_, course)| course.task.is_none());
-        waiting.map(|(place, course)| (place.clone(), course.wake.clone())).collect()
+        waiting.map(|(place, course)| (place.clone(), course.signals.clone())).collect()
     }
 
     /// A task works at `place` from now on.
@@ -177,9 +188,9 @@ impl Ledger {
         }
         // Every job waits for a call of another task; whoever settles it wakes this one.
         if let Some(course) = self.courses.get(place)
-            && !self.blocked.iter().any(|wake| Arc::ptr_eq(wake, &course.wake))
+            && !self.blocked.iter().any(|wake| Arc::ptr_eq(wake, &course.signals.wake))
         {
-            self.blocked.push(course.wake.clone());
+            self.blocked.push(course.signals.wake.clone());
         }
         Next::Wait(None)
     }
@@ -271,22 +282,26 @@ impl Ledger {
 
     /// Something is due for `key` at `place`.
     fn join(&mut self, place: Arc<Place>, key: &Key, news: bool, now: Instant) {
-        let held = self.holds.get(&place.backend.api_base_url).copied().unwrap_or(now).max(now);
-        let course = self.courses.entry(place).or_insert_with(|| Course {
-            members: BTreeSet::new(),
-            backoff: Backoff::default(),
-            due: held,
-            floor: held,
-            failing: None,
-            round: 0,
-            wake: Arc::default(),
-            task: None,
+        let Self { courses, holds, turns, .. } = self;
+        let url = place.backend.api_base_url.clone();
+        let course = courses.entry(place).or_insert_with(|| {
+            let held = holds.get(&url).copied().unwrap_or(now).max(now);
+            Course {
+                members: BTreeSet::new(),
+                backoff: Backoff::default(),
+                due: held,
+                floor: held,
+                failing: None,
+                round: 0,
+                signals: Signals { wake: Arc::default(), turns: turns_at(turns, url) },
+                task: None,
+            }
         });
         course.members.insert(key.clone());
         if news {
             course.backoff.reset();
             course.due = course.due.min(course.floor.max(now));
-            course.wake.notify_one();
+            course.signals.wake.notify_one();
         }
     }
 
@@ -296,7 +311,7 @@ impl Ledger {
             && course.members.remove(key)
             && course.members.is_empty()
         {
-            course.wake.notify_one();
+            course.signals.wake.notify_one();
         }
     }
 
@@ -332,4 +347,15 @@ impl Ledger {
         record.published = results;
         changed
     }
+}
+
+/// The turns of all tasks at `url`; those of URLs without a task are let go.
+fn turns_at(turns: &mut HashMap<String, Weak<Semaphore>>, url: String) -> Arc<Semaphore> {
+    if let Some(found) = turns.get(&url).and_then(Weak::upgrade) {
+        return found;
+    }
+    turns.retain(|_, turns| turns.strong_count() > 0);
+    let made = Arc::new(Semaphore::new(TASKS_AT_ONCE));
+    turns.insert(url, Arc::downgrade(&made));
+    made
 }

@@ -135,8 +135,8 @@ impl<W: World> Registrar<W> {
     pub fn want(&self, key: &Key, wanted: Wanted) -> Results {
         let mut ledger = self.shared.ledger();
         let results = ledger.want(key, wanted, Instant::now());
-        for (place, wake) in ledger.to_start() {
-            let task = tokio::spawn(task::run(self.shared.clone(), place.clone(), wake));
+        for (place, signals) in ledger.to_start() {
+            let task = tokio::spawn(task::run(self.shared.clone(), place.clone(), signals));
             ledger.started(&place, task.abort_handle());
         }
         results

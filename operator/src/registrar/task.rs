@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shared;
-use super::ledger::{Job, Next, Round};
+use super::ledger::{Job, Next, Round, Signals};
 use super::record::Place;
 use super::wording::{Scope, Setback};
 use super::world::{AT_ONCE, CALL_LIMIT, World};
@@ -20,23 +20,37 @@ use crate::status::{Because, Reason};
 const ROUND_LIMIT: Duration = CALL_LIMIT;
 
 /// Works at `place` until nothing is due there.
-pub(super) async fn run<W: World>(shared: Arc<Shared<W>>, place: Arc<Place>, wake: Arc<Notify>) {
+pub(super) async fn run<W: World>(shared: Arc<Shared<W>>, place: Arc<Place>, signals: Signals) {
+    let Signals { wake, turns } = signals;
+    let mut turn = None;
     loop {
+        let held = turn.take();
         let next = shared.ledger().next(&place, Instant::now());
         match next {
             Next::End => return,
-            Next::Wait(Some(until)) => {
-                tokio::select! {
-                    () = wake.notified() => {}
-                    () = sleep_until(until) => {}
-                }
+            Next::Wait(until) => {
+                drop(held);
+                wait(until, &wake).await;
             }
-            Next::Wait(None) => wake.notified().await,
+            // Waiting for it may take long: what is due then is looked at again.
+            Next::Round if held.is_none() => turn = turns.acquire().await.ok(),
             Next::Round => {
                 let round = round(&shared, &place).await;
                 close(&shared, &place, round);
             }
         }
+    }
+}
+
+async fn wait(until: Option<Instant>, wake: &Notify) {
+    match until {
+        Some(until) => {
+            tokio::select! {
+                () = wake.notified() => {}
+                () = sleep_until(until) => {}
+            }
+        }
+        None => wake.notified().await,
     }
 }
 

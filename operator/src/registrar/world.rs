@@ -13,8 +13,11 @@ use crate::status::{Because, Reason};
 /// The limit for one call, and for reading what it needs.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Calls under way at once, at one backend.
+/// Calls under way at once, of one task.
 pub(super) const AT_ONCE: usize = 4;
+
+/// Tasks of different namespaces or credentials that call the same URL at once; the others wait for their turn.
+pub(super) const TASKS_AT_ONCE: usize = 4;
 
 /// One call to a backend.
 #[derive(Debug, Clone, PartialEq)]

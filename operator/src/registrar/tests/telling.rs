@@ -151,6 +151,35 @@ async fn one_call_goes_first_and_then_four_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_many_namespaces_with_one_backend_four_call_at_once() {
+    let (registrar, fake) = stage();
+    fake.plan(|plan| plan.takes = Duration::from_secs(1));
+    let elsewhere = |number: usize| Key { namespace: format!("sms-{number}"), name: "x".into() };
+    for number in 0..10 {
+        registrar.want(&elsewhere(number), wanted(&[&format!("l{number}")], &[]));
+    }
+    registrar.want(&key("x"), Wanted { backend: backend("http://other"), ..wanted(&["a"], &[]) });
+    seconds(10).await;
+    let times: Vec<u64> = fake.seen_at().iter().map(|(at, _)| at.as_secs()).collect();
+    assert_eq!(times, [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2]);
+    assert_eq!(poked(&registrar).len(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_read_for_a_resource_that_went_before_its_turn() {
+    let (registrar, fake) = stage();
+    fake.plan(|plan| plan.takes = Duration::from_secs(1));
+    let elsewhere = |number: usize| Key { namespace: format!("sms-{number}"), name: "x".into() };
+    for number in 0..5 {
+        registrar.want(&elsewhere(number), wanted(&[&format!("l{number}")], &[]));
+    }
+    sleep(Duration::from_millis(500)).await;
+    registrar.forget(&elsewhere(4));
+    seconds(10).await;
+    assert_eq!(fake.plan(|plan| (plan.opened, plan.sessions.len())), (4, 4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn credentials_are_read_once_for_a_round_and_again_for_the_next() {
     let (registrar, fake) = stage();
     registrar.want(&key("x"), wanted(&["a", "b", "c"], &[]));
