@@ -28,7 +28,7 @@ pub enum Error {
     #[error("no cluster is configured, neither by a kubeconfig nor as in a pod: {0}")]
     NotConfigured(#[source] InferConfigError),
     /// What is configured cannot be used.
-    #[error("the API server {server} cannot be used: {error}")]
+    #[error("the API server {server} cannot be used: {}", said(.error))]
     Unusable {
         /// Its URL.
         server: Uri,
@@ -37,7 +37,7 @@ pub enum Error {
         error: kube::Error,
     },
     /// It did not answer, or refused to say its version.
-    #[error("the API server {server} was not reached: {error}")]
+    #[error("the API server {server} was not reached: {}", said(.error))]
     NotReached {
         /// Its URL.
         server: Uri,
@@ -72,6 +72,29 @@ pub async fn connect(metrics: Arc<Metrics>) -> Result<Client, Error> {
         }
         Err(error) => Err(Error::NotReached { server, error }),
     }
+}
+
+/// An error in one line: what the API server said, or what went wrong below, cause by cause.
+#[must_use]
+pub fn said(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return match status.message.as_str() {
+            "" => format!("HTTP status {}", status.code),
+            message => message.to_owned(),
+        };
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        let next_text = next.to_string();
+        // Some errors say what their cause says.
+        if !text.contains(&next_text) {
+            text.push_str(": ");
+            text.push_str(&next_text);
+        }
+        cause = next.source();
+    }
+    text
 }
 
 /// Counts requests, and bounds the wait for an answer.
@@ -249,6 +272,16 @@ mod tests {
             answer.map(|answer| answer.status()).map_err(|error| error.to_string()),
             counts.map(str::to_owned).collect(),
         )
+    }
+
+    #[test]
+    fn an_error_is_what_the_server_said_or_the_chain_of_causes() {
+        let mut status = kube::core::Status::failure("pods is forbidden", "Forbidden").with_code(403);
+        let api = |status: &kube::core::Status| said(&kube::Error::Api(Box::new(status.clone())));
+        assert_eq!(api(&status), "pods is forbidden");
+        status.message.clear();
+        assert_eq!(api(&status), "HTTP status 403");
+        assert_eq!(said(&kube::Error::Service(NoAnswer.into())), "ServiceError: no answer within 30 s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{self, EventType, Recorder};
 use smsc_crds::{Condition, ConditionStatus, ConditionType};
 
+use crate::client::said;
 use crate::status::{Because, Reason};
 
 /// The most octets of a note that the API server takes (events.k8s.io/v1).
@@ -123,7 +124,9 @@ async fn publish(recorder: &Recorder, reference: &ObjectReference, event: Event)
     let reason = &event.reason;
     match tokio::time::timeout(PATIENCE, recorder.publish(&event, reference)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(namespace, name, reason, %error, "an event was not published"),
+        Ok(Err(error)) => {
+            tracing::warn!(namespace, name, reason, error = said(&error), "an event was not published");
+        }
         Err(_) => tracing::warn!(namespace, name, reason, "an event was not published in time"),
     }
 }

@@ -13,6 +13,8 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, Error as KubeError};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::client::said;
+
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +40,7 @@ pub struct Claim {
 
 /// The lease can never be taken.
 #[derive(Debug, thiserror::Error)]
-#[error("the lease {namespace}/{name} cannot be taken: {error}")]
+#[error("the lease {namespace}/{name} cannot be taken: {}", said(.error))]
 pub struct Error {
     namespace: String,
     name: String,
@@ -84,7 +86,7 @@ pub async fn acquire(client: &Client, claim: Claim) -> Result<Held, Error> {
                 let Claim { namespace, name, .. } = claim;
                 return Err(Error { namespace, name, error });
             }
-            Ok(Err(error)) => told.failed(error.to_string()),
+            Ok(Err(error)) => told.failed(said(&error)),
             Err(_) => told.failed("no answer in time".to_owned()),
         }
         sleep_until(next).await;
@@ -106,7 +108,7 @@ impl Held {
             match timeout(ATTEMPT.min(deadline - Instant::now()), self.renew()).await {
                 Ok(Ok(None)) => told = Told::default(),
                 Ok(Ok(Some(holder))) => return Lost::Taken(holder),
-                Ok(Err(error)) => told.failed(error.to_string()),
+                Ok(Err(error)) => told.failed(said(&error)),
                 Err(_) => told.failed("no answer in time".to_owned()),
             }
         }
@@ -168,7 +170,7 @@ impl Held {
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
     /// The API server refused.
-    #[error("{0}")]
+    #[error("{}", said(.0))]
     Refused(#[source] KubeError),
     /// It did not answer in time.
     #[error("no answer in time")]
