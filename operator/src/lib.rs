@@ -11,6 +11,7 @@ pub mod apply;
 pub mod build;
 pub mod caches;
 pub mod claims;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod dereference;

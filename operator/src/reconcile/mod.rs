@@ -63,11 +63,7 @@ pub async fn run(
         let poked = context.pokes[index].clone().stream();
         let poked = poked.map(|Key { namespace, name }| ObjectRef::new(&name).within(&namespace));
         let triggers = stream::select(triggers(&context, watches), poked);
-        let mut shutdown = shutdown.clone();
-        let stop = async move {
-            // A sender that is gone is as good as a word.
-            let _ = shutdown.wait_for(|stop| *stop).await;
-        };
+        let stop = stopped(shutdown.clone());
         Controller::for_stream(stream::pending(), context.scopes[index].resources.clone())
             .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
             .reconcile_on(triggers)
@@ -75,10 +71,34 @@ pub async fn run(
             .run(reconcile, |_, never: &Infallible, _| match *never {}, context.clone())
             .for_each(|_| async {})
     });
-    join_all(controllers).await;
+    tokio::select! {
+        _ = join_all(controllers) => {}
+        () = stopped_before_filled(&context.scopes, shutdown.clone()) => {}
+    }
     counting.abort();
     answers.abort();
     Ok(())
+}
+
+async fn stopped(mut shutdown: watch::Receiver<bool>) {
+    // A sender that is gone is as good as a word.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+/// Returns at a stop before any pass could begin: controllers themselves wait for caches first, perhaps for ever.
+async fn stopped_before_filled(scopes: &[Scope], shutdown: watch::Receiver<bool>) {
+    let filled = async {
+        for scope in scopes {
+            if scope.filled().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = filled => std::future::pending().await,
+        () = stopped(shutdown) => {}
+    }
 }
 
 /// One pass over one resource; what fails is told in its status and tried again later.
