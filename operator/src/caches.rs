@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures_util::stream::{BoxStream, StreamExt as _};
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -16,6 +16,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use smsc_crds::SmscFrontend;
+use tokio::sync::watch;
 
 use crate::names::{INSTANCE, MANAGED_BY};
 
@@ -38,7 +39,13 @@ pub struct Scope {
     config_maps: Store<PartialObjectMeta<ConfigMap>>,
     budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
     policies: Store<PartialObjectMeta<NetworkPolicy>>,
+    unlisted: Unlisted,
 }
+
+/// How many kinds have not been listed yet. `Store::wait_until_ready` is not used beside a controller, which uses it too:
+/// of several that wait for one store it wakes only the last.
+#[derive(Debug, Clone)]
+struct Unlisted(Arc<watch::Sender<usize>>);
 
 /// The streams that keep a scope up to date; somebody must drive them.
 pub struct Watches {
@@ -69,42 +76,37 @@ impl Scope {
     /// Begins to watch.
     #[must_use]
     pub fn watch(client: &Client, namespace: Option<&str>) -> (Self, Watches) {
+        let unlisted = Unlisted(Arc::new(watch::Sender::new(0)));
         let (resources, writer) = reflector::store();
         let changes = watcher(api::<Guarded>(client, namespace), watcher::Config::default())
             .default_backoff()
             .modify(|resource| resource.managed_fields_mut().clear())
             .reflect(writer)
+            .inspect_ok(unlisted.one_more())
             .boxed();
         let mut owned = Vec::new();
         let scope = Self {
             namespace: namespace.map(str::to_owned),
             resources,
-            pods: watched(client, namespace, &mut owned, |pod: &mut Pod| pod.spec = None),
-            stateful_sets: watched(client, namespace, &mut owned, |set: &mut StatefulSet| {
+            pods: watched(client, namespace, &unlisted, &mut owned, |pod: &mut Pod| pod.spec = None),
+            stateful_sets: watched(client, namespace, &unlisted, &mut owned, |set: &mut StatefulSet| {
                 if let Some(spec) = &mut set.spec {
                     spec.template = Default::default();
                 }
             }),
-            services: watched(client, namespace, &mut owned, |_| {}),
-            config_maps: watched(client, namespace, &mut owned, |_| {}),
-            budgets: watched(client, namespace, &mut owned, |_| {}),
-            policies: watched(client, namespace, &mut owned, |_| {}),
+            services: watched(client, namespace, &unlisted, &mut owned, |_| {}),
+            config_maps: watched(client, namespace, &unlisted, &mut owned, |_| {}),
+            budgets: watched(client, namespace, &unlisted, &mut owned, |_| {}),
+            policies: watched(client, namespace, &unlisted, &mut owned, |_| {}),
+            unlisted,
         };
         (scope, Watches { resources: changes, owned })
     }
 
     /// Waits until everything has been listed once.
-    ///
-    /// # Errors
-    /// Watching has ended.
-    pub async fn filled(&self) -> Result<(), reflector::store::WriterDropped> {
-        self.resources.wait_until_ready().await?;
-        self.pods.wait_until_ready().await?;
-        self.stateful_sets.wait_until_ready().await?;
-        self.services.wait_until_ready().await?;
-        self.config_maps.wait_until_ready().await?;
-        self.budgets.wait_until_ready().await?;
-        self.policies.wait_until_ready().await
+    pub async fn filled(&self) {
+        let mut left = self.unlisted.0.subscribe();
+        left.wait_for(|left| *left == 0).await.expect("the scope has the sender");
     }
 
     /// What exists of the resource `name` with this uid; pods without an owner of their own are found by label.
@@ -124,6 +126,21 @@ impl Scope {
             config_maps: metadata_of(&self.config_maps, theirs),
             budgets: metadata_of(&self.budgets, theirs),
             policies: metadata_of(&self.policies, theirs),
+        }
+    }
+}
+
+impl Unlisted {
+    /// Counts one more kind, until its events say that it was listed. A kind may be listed again later.
+    fn one_more<K>(&self) -> impl FnMut(&watcher::Event<K>) + Send + use<K> {
+        self.0.send_modify(|left| *left += 1);
+        let mut sender = Some(self.0.clone());
+        move |event| {
+            if let watcher::Event::InitDone = event
+                && let Some(sender) = sender.take()
+            {
+                sender.send_modify(|left| *left -= 1);
+            }
         }
     }
 }
@@ -153,6 +170,7 @@ where
 fn watched<K>(
     client: &Client,
     namespace: Option<&str>,
+    unlisted: &Unlisted,
     triggers: &mut Vec<Triggers>,
     strip: impl Fn(&mut K) + Send + Sync + 'static,
 ) -> Store<K>
@@ -173,6 +191,7 @@ where
             strip(object);
         })
         .reflect(writer)
+        .inspect_ok(unlisted.one_more())
         .touched_objects()
         .filter_map(|object| async { object.map(|object| resource_of(object.meta())).transpose() });
     triggers.push(changes.boxed());
@@ -183,4 +202,46 @@ where
 fn resource_of(metadata: &ObjectMeta) -> Option<ObjectRef<Guarded>> {
     let name = metadata.labels.as_ref()?.get(INSTANCE)?;
     Some(ObjectRef::new(name).within(metadata.namespace.as_deref()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::future::join_all;
+    use futures_util::stream::select_all;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::service_fn;
+
+    use super::*;
+
+    /// A server that has nothing, and never says of a change.
+    fn empty() -> Client {
+        let answer = |request: Request<Body>| async move {
+            if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+                std::future::pending::<()>().await;
+            }
+            let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": []});
+            Ok::<_, Infallible>(Response::new(Body::from(list.to_string().into_bytes())))
+        };
+        Client::new(service_fn(answer), "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everyone_who_waits_for_the_caches_is_woken() {
+        let (scope, Watches { resources, owned }) = Scope::watch(&empty(), None);
+        let waiting = (0..5).map(|_| {
+            let scope = scope.clone();
+            tokio::spawn(async move { scope.filled().await })
+        });
+        let waiting: Vec<_> = waiting.collect();
+        tokio::task::yield_now().await;
+        assert!(waiting.iter().all(|task| !task.is_finished()));
+        tokio::spawn(resources.for_each(|_| async {}));
+        tokio::spawn(select_all(owned).for_each(|_| async {}));
+        let woken = tokio::time::timeout(std::time::Duration::from_secs(60), join_all(waiting)).await;
+        assert!(woken.expect("all are woken").into_iter().all(|task| task.is_ok()));
+    }
 }

@@ -89,9 +89,7 @@ async fn stopped(mut shutdown: watch::Receiver<bool>) {
 async fn stopped_before_filled(scopes: &[Scope], shutdown: watch::Receiver<bool>) {
     let filled = async {
         for scope in scopes {
-            if scope.filled().await.is_err() {
-                return;
-            }
+            scope.filled().await;
         }
     };
     tokio::select! {
@@ -104,9 +102,7 @@ async fn stopped_before_filled(scopes: &[Scope], shutdown: watch::Receiver<bool>
 /// One pass over one resource; what fails is told in its status and tried again later.
 async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     for scope in &context.scopes {
-        if scope.filled().await.is_err() {
-            return Ok(Action::await_change());
-        }
+        scope.filled().await;
     }
     let began = Instant::now();
     let resource = match &guarded.0 {
@@ -174,9 +170,7 @@ async fn hand_on(context: Arc<Context>) {
 
 async fn count(context: Arc<Context>) {
     for scope in &context.scopes {
-        if scope.filled().await.is_err() {
-            return;
-        }
+        scope.filled().await;
     }
     let mut ticks = tokio::time::interval(COUNTED_EVERY);
     loop {
