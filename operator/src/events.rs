@@ -17,8 +17,8 @@ const NOTE: usize = 1024;
 /// The longest a pass waits for one event to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Reasons for which a resource merely waits.
-const WAITING: [Reason; 4] =
-    [Reason::RollingOut, Reason::QueueMoving, Reason::Paused, Reason::AddressPending];
+const WAITING: [Reason; 5] =
+    [Reason::RollingOut, Reason::QueueMoving, Reason::Paused, Reason::AddressPending, Reason::Deregistering];
 
 /// What is told of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn each_transition_is_told_once_and_as_what_it_means() {
-        let table: [Case<'_>; 8] = [
+        let table: [Case<'_>; 9] = [
             (
                 "a new resource starts to roll out",
                 &[],
@@ -244,6 +244,12 @@ mod tests {
                 &FINE,
                 &[(Ready, False, Reason::ApplyFailed), (Stalled, False, Reason::AsSpecified)],
                 &["Warning ApplyFailed Reconcile: Ready is False"],
+            ),
+            (
+                "it goes",
+                &FINE,
+                &[(Ready, False, Reason::Deregistering), (Reconciling, True, Reason::Deregistering)],
+                &["Normal Deregistering Reconcile: Ready is False"],
             ),
             (
                 "stalled alone",
