@@ -67,12 +67,10 @@ impl Seen {
 pub struct Told {
     /// The generation of the file it has read.
     pub generation: Option<String>,
-    /// The locations it polls.
-    #[serde(default)]
-    pub polling: Vec<String>,
-    /// The locations of which it has something in hand.
-    #[serde(default)]
-    pub in_hand: Vec<String>,
+    /// The locations it polls; absent: it cannot tell.
+    pub polling: Option<Vec<String>>,
+    /// The locations of which it has something in hand; absent: it cannot tell.
+    pub in_hand: Option<Vec<String>>,
     /// What it tells the backend of itself, without its age.
     registration: Option<Value>,
     /// When the last handset that is registered at its location has run out.
@@ -86,11 +84,13 @@ impl Told {
     /// Whether it has read `generation` and has nothing more to do with `location`.
     #[must_use]
     pub fn has_let_go(&self, generation: Option<&str>, location: &str) -> bool {
-        let is_it = |name: &String| name.eq_ignore_ascii_case(location);
+        let lacks = |names: &Option<Vec<String>>| {
+            names.as_ref().is_some_and(|names| !names.iter().any(|name| name.eq_ignore_ascii_case(location)))
+        };
         generation.is_some()
             && self.generation.as_deref() == generation
-            && !self.polling.iter().any(is_it)
-            && !self.in_hand.iter().any(is_it)
+            && lacks(&self.polling)
+            && lacks(&self.in_hand)
     }
 
     /// The body of `frontend_register` as the pod sends it, so that operator and pod never say different things.
@@ -163,6 +163,8 @@ mod tests {
             assert_eq!(told.has_let_go(Some("2"), location), expected, "{told:?}");
         }
         assert!(!told("2", &[], &[]).has_let_go(None, location));
+        let silent = Told { in_hand: None, ..told("2", &[], &[]) };
+        assert!(!silent.has_let_go(Some("2"), location), "what does not say has not let go");
     }
 
     #[test]
