@@ -30,8 +30,8 @@ pub struct Found {
     pub polling: PollingMap,
     /// The generation of each ordinal's file.
     pub generations: BTreeMap<u8, String>,
-    /// What pods that were asked have answered.
-    pub told: BTreeMap<u8, Told>,
+    /// What pods that were asked have answered, if anything.
+    pub told: BTreeMap<u8, Option<Told>>,
     /// Ordinals that have no pod and get none.
     pub gone: BTreeSet<u8>,
 }
@@ -42,7 +42,13 @@ impl Found {
     pub fn released(&self, ordinal: u8, location: &str) -> bool {
         let generation = self.generations.get(&ordinal).map(String::as_str);
         self.gone.contains(&ordinal)
-            || self.told.get(&ordinal).is_some_and(|told| told.has_let_go(generation, location))
+            || self.answer(ordinal).is_some_and(|told| told.has_let_go(generation, location))
+    }
+
+    /// What a pod has answered.
+    #[must_use]
+    pub fn answer(&self, ordinal: u8) -> Option<&Told> {
+        self.told.get(&ordinal)?.as_ref()
     }
 
     /// The address of the load balancer in front of the pods, once it has one.
@@ -100,7 +106,8 @@ pub struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads what is needed besides the caches. Pods are asked only while a location moves, when an ordinal goes, and for
-    /// their registration: `known` has the uids of those whose registration is known.
+    /// their registration: `known` has the uids of those whose registration is known. `silent` has those that did not answer
+    /// and are not to be asked yet.
     ///
     /// # Errors
     /// The API server did not answer.
@@ -110,6 +117,7 @@ impl Reader<'_> {
         asked: u8,
         locations: &[Location],
         known: &BTreeSet<String>,
+        silent: &BTreeSet<String>,
     ) -> Result<Found, Refused> {
         if owned.config_maps.is_empty() {
             // Perhaps the cache has not seen it yet; a map made from nothing could give a queue to two pods.
@@ -129,10 +137,10 @@ impl Reader<'_> {
             let until = |location: &Location| location.orphaned_until.is_some();
             pod.ordinal >= asked && !locations.iter().any(|l| l.ordinal == i32::from(pod.ordinal) && until(l))
         };
-        let wanted = pods.iter().filter(|pod| {
+        let wanted = pods.iter().filter(|pod| !silent.contains(&pod.uid)).filter(|pod| {
             leaving.contains(&pod.ordinal) || ending(pod) || (pod.ready && !known.contains(&pod.uid))
         });
-        let told = join_all(wanted.map(|pod| async { Some((pod.ordinal, self.pods.ask(pod).await?)) })).await;
+        let told = join_all(wanted.map(|pod| async { (pod.ordinal, self.pods.ask(pod).await) })).await;
         let mut gone = BTreeSet::new();
         for ordinal in leaving {
             let seen = pods.iter().any(|pod| pod.ordinal == ordinal);
@@ -140,7 +148,7 @@ impl Reader<'_> {
                 gone.insert(ordinal);
             }
         }
-        Ok(Found { owned, pods, polling, generations, told: told.into_iter().flatten().collect(), gone })
+        Ok(Found { owned, pods, polling, generations, told: told.into_iter().collect(), gone })
     }
 
     /// Pod 0's file as it stands.

@@ -23,3 +23,15 @@ pub struct ServiceAccount {
     /// Its name.
     pub name: String,
 }
+
+impl ServiceAccount {
+    /// The command that gives a role to this account in a namespace. The binding is named after the role, so that it can be
+    /// given twice without harm.
+    #[must_use]
+    pub fn binding(&self, role: &str, namespace: &str) -> String {
+        let Self { namespace: home, name } = self;
+        format!(
+            "kubectl -n {namespace} create rolebinding {role} --clusterrole={role} --serviceaccount={home}:{name}"
+        )
+    }
+}

@@ -44,6 +44,8 @@ pub(super) struct Memory {
     pub(super) marks: Marks,
     /// What pods tell the backend of themselves, by their uid.
     pub(super) registrations: BTreeMap<String, FrontendRegistration>,
+    /// Pods that did not answer, by their uid: how often in a row, and when they are asked again.
+    pub(super) silent: BTreeMap<String, (u32, Instant)>,
     /// The status as it was last written, which the cache may not have yet.
     pub(super) status: Option<SmscFrontendStatus>,
     /// Passes that failed since the last that did not.

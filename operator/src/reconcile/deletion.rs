@@ -42,7 +42,10 @@ impl Pass<'_> {
         let mut again = Again::default();
         let before = self.before(memory);
         facts.locations = before.locations.clone();
-        let found = self.reader().read(self.owned(), 0, &[], &BTreeSet::new()).await?;
+        let found = self
+            .reader()
+            .read(self.owned(), 0, &before.locations, &BTreeSet::new(), &BTreeSet::new())
+            .await?;
         self.count(memory, facts, &found);
         if let Some(set) = &found.owned.stateful_set
             && set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)

@@ -39,9 +39,10 @@ pub(super) fn verdict(refused: &Refused, settings: &Settings, namespace: &str) -
             Verdict::Stalled(Because::new(Reason::ImmutableField, said))
         }
         400 | 422 => Verdict::Stalled(Because::new(Reason::InvalidSpec, said)),
-        403 if what.starts_with("Secret ") && !status.message.contains("being terminated") => Verdict::Held(
-            Because::new(Reason::RelayKeyDenied, format!("{said}: {}", remedy(settings, namespace))),
-        ),
+        403 if what.starts_with("Secret ") && !status.message.contains("being terminated") => {
+            let binding = settings.operator.binding(&settings.secrets_role, namespace);
+            Verdict::Held(Because::new(Reason::RelayKeyDenied, format!("{said}; allow it by: {binding}")))
+        }
         _ => Verdict::Held(Because::new(Reason::ApplyFailed, said)),
     }
 }
@@ -51,16 +52,6 @@ pub(super) fn backoff(failures: u32, random: u64) -> Duration {
     let full = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
     let half = full / 2;
     half + Duration::from_nanos(random % u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).max(1))
-}
-
-/// The command that lets the operator read and make Secrets in a namespace.
-fn remedy(settings: &Settings, namespace: &str) -> String {
-    let Settings { secrets_role, operator, .. } = settings;
-    format!(
-        "kubectl -n {namespace} create rolebinding {secrets_role} --clusterrole={secrets_role} \
-         --serviceaccount={}:{}",
-        operator.namespace, operator.name
-    )
 }
 
 #[cfg(test)]
@@ -115,8 +106,8 @@ mod tests {
                 judged("Secret home-relay-key", 403, "secrets is forbidden"),
                 Verdict::Held(because(
                     Reason::RelayKeyDenied,
-                    "Secret home-relay-key: secrets is forbidden: kubectl -n ims create rolebinding smsc-secrets \
-                     --clusterrole=smsc-secrets --serviceaccount=ops:smsc",
+                    "Secret home-relay-key: secrets is forbidden; allow it by: kubectl -n ims create rolebinding \
+                     smsc-secrets --clusterrole=smsc-secrets --serviceaccount=ops:smsc",
                 )),
             ),
         ];

@@ -4,6 +4,7 @@ mod context;
 mod deletion;
 mod judge;
 mod pass;
+mod tell;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use context::Context;
 use pass::Pass;
 
 /// Resources looked at at once.
-const CONCURRENCY: u16 = 8;
+const CONCURRENCY: u16 = 16;
 /// Changes that come together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// How often resources are counted for the metrics.

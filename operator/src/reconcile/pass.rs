@@ -5,12 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource as _, ResourceExt as _};
-use serde_json::json;
+use kube::{Resource as _, ResourceExt as _};
 use smsc_config::Config;
-use smsc_crds::{DeregistrationPolicy, Location, LocationState, SmscFrontend, SmscFrontendStatus};
+use smsc_crds::{DeregistrationPolicy, Location, LocationState, SmscFrontend};
 
 use super::context::{Context, Memory};
 use super::judge::{Verdict, backoff, verdict};
@@ -20,18 +17,15 @@ use crate::caches::Owned;
 use crate::claims::holder;
 use crate::config::of_pod;
 use crate::dereference::{Found, Reader};
-use crate::events;
-use crate::names::{FINALIZER, Names, STATUS_MANAGER};
+use crate::names::Names;
 use crate::plan::{Known, Plan, plan, shown};
 use crate::registrar::{Key, Results, Wanted, Wish};
 use crate::rollout::rollout;
-use crate::status::{Because, Facts, Reason, status};
+use crate::status::{Because, Facts, Reason};
 use crate::validate::{Surroundings, Validated, validate};
 
 /// While a location moves, pods are asked this often whether they have let it go.
 const MOVING: Duration = Duration::from_secs(1);
-/// A Ready pod whose registration is not known is asked for it this often.
-const ASKING: Duration = Duration::from_secs(3);
 /// How long it is believed that a kind is installed, or not.
 const KINDS_KNOWN: Duration = Duration::from_secs(300);
 
@@ -107,10 +101,12 @@ impl<'a> Pass<'a> {
         let asked = self.asked();
         let before = self.before(memory).locations;
         let registrations = memory.registrations.keys().cloned().collect();
-        let found = self.reader().read(self.owned(), asked, &before, &registrations).await?;
+        let silent = memory.silent.iter().filter(|(_, (_, until))| *until > Instant::now());
+        let silent: BTreeSet<String> = silent.map(|(uid, _)| uid.clone()).collect();
+        let found = self.reader().read(self.owned(), asked, &before, &registrations, &silent).await?;
         let known = self.known(asked, &before, &found);
         let mut plan = plan(&known, |ordinal, location| found.released(ordinal, location));
-        self.remember_registrations(memory, &found, &mut again);
+        self.remember_answers(memory, &found, &mut again);
 
         let surroundings = Surroundings {
             image: self.context.settings.frontend_image.clone(),
@@ -271,19 +267,30 @@ impl<'a> Pass<'a> {
             count(found.pods.iter().filter(|pod| newest && pod.ready && pod.revision == revision).count());
     }
 
-    fn remember_registrations(&self, memory: &mut Memory, found: &Found, again: &mut Again) {
+    /// Keeps what pods have answered. One that is silent is asked again later and later: its registration it sends itself,
+    /// and passes over other resources must not wait for it.
+    fn remember_answers(&self, memory: &mut Memory, found: &Found, again: &mut Again) {
         let uids: BTreeSet<&String> = found.pods.iter().map(|pod| &pod.uid).collect();
         memory.registrations.retain(|uid, _| uids.contains(uid));
-        for pod in found.pods.iter().filter(|pod| pod.ready) {
-            if memory.registrations.contains_key(&pod.uid) {
-                continue;
-            }
-            match found.told.get(&pod.ordinal).and_then(|told| told.registration()) {
-                Some(registration) => {
-                    memory.registrations.insert(pod.uid.clone(), registration);
+        memory.silent.retain(|uid, _| uids.contains(uid));
+        for pod in &found.pods {
+            match found.told.get(&pod.ordinal) {
+                None => {}
+                Some(Some(told)) => {
+                    memory.silent.remove(&pod.uid);
+                    let registration = told.registration().filter(|_| pod.ready);
+                    memory.registrations.extend(registration.map(|body| (pod.uid.clone(), body)));
                 }
-                None => again.soon(ASKING),
+                Some(None) => {
+                    let (failures, until) =
+                        memory.silent.entry(pod.uid.clone()).or_insert((0, Instant::now()));
+                    *failures = failures.saturating_add(1);
+                    *until = Instant::now() + backoff(*failures, random());
+                }
             }
+        }
+        for (_, until) in memory.silent.values() {
+            again.soon(until.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -291,7 +298,7 @@ impl<'a> Pass<'a> {
         let run_outs: BTreeMap<u8, Timestamp> = found
             .told
             .iter()
-            .filter_map(|(ordinal, told)| Some((*ordinal, told.registrations_run_out?)))
+            .filter_map(|(ordinal, told)| Some((*ordinal, told.as_ref()?.registrations_run_out?)))
             .collect();
         Known {
             location: &self.resource.spec.location,
@@ -316,79 +323,6 @@ impl<'a> Pass<'a> {
         let known = self.reader().knows_pod_monitors().await?;
         memory.pod_monitors = Some((known, Instant::now()));
         Ok(known)
-    }
-
-    /// Writes the status if it differs from the one there is, and tells what changed as events.
-    async fn tell(&self, memory: &mut Memory, facts: &Facts) -> Result<(), Refused> {
-        let mut resource = self.resource.clone();
-        resource.status = Some(self.before(memory));
-        let new = status(&resource, facts, Time(self.now));
-        if self.resource.status.as_ref() == Some(&new) {
-            memory.status = Some(new);
-            return Ok(());
-        }
-        let api: Api<SmscFrontend> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        let written = json!({
-            "apiVersion": SmscFrontend::api_version(&()),
-            "kind": SmscFrontend::kind(&()),
-            "metadata": {"name": self.key.name, "uid": self.uid},
-            "status": new,
-        });
-        let parameters = PatchParams::apply(STATUS_MANAGER).force();
-        match api.patch_status(&self.key.name, &parameters, &Patch::Apply(&written)).await {
-            Ok(_) => {}
-            // Gone meanwhile, or another of that name.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
-            Err(source) => return Err(Refused { what: "status".to_owned(), source }),
-        }
-        let before = resource.status.unwrap_or_default().conditions;
-        for (old, condition) in new.conditions.iter().filter_map(|condition| {
-            let old = before.iter().find(|old| old.kind == condition.kind);
-            let same =
-                old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
-            (!same).then_some((old, condition))
-        }) {
-            tracing::info!(
-                namespace = self.key.namespace,
-                name = self.key.name,
-                condition = ?condition.kind,
-                before = ?old.map(|old| old.status),
-                status = ?condition.status,
-                reason = condition.reason,
-                "{}",
-                condition.message,
-            );
-        }
-        events::transitions(&self.context.recorder, &self.reference(), &before, &new.conditions).await;
-        memory.status = Some(new);
-        Ok(())
-    }
-
-    /// Adds the finalizer or takes it away, unless it is so already.
-    pub(super) async fn finalizer(&self, wanted: bool) -> Result<(), Refused> {
-        let mut finalizers = self.resource.metadata.finalizers.clone().unwrap_or_default();
-        if finalizers.iter().any(|name| name == FINALIZER) == wanted {
-            return Ok(());
-        }
-        finalizers.retain(|name| name != FINALIZER);
-        if wanted {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        // With the version it was read at, so that nobody else's finalizer is lost.
-        let patch = json!({"metadata": {
-            "uid": self.uid, "resourceVersion": self.resource.metadata.resource_version, "finalizers": finalizers,
-        }});
-        let api: Api<SmscFrontend> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        match api.patch_metadata(&self.key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(source) => Err(Refused { what: "finalizer".to_owned(), source }),
-        }
-    }
-
-    /// The status as it was last written by us, else as the API server has it.
-    pub(super) fn before(&self, memory: &Memory) -> SmscFrontendStatus {
-        memory.status.clone().or_else(|| self.resource.status.clone()).unwrap_or_default()
     }
 
     pub(super) fn owned(&self) -> Owned {
@@ -416,8 +350,13 @@ impl<'a> Pass<'a> {
     /// The wait after one more failure.
     fn later(&self, memory: &mut Memory) -> Duration {
         memory.failures = memory.failures.saturating_add(1);
-        backoff(memory.failures, getrandom::u64().unwrap_or(0))
+        backoff(memory.failures, random())
     }
+}
+
+/// Where there is no randomness, waits are not spread.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or(0)
 }
 
 /// When a resource is looked at again without a change: the soonest of all reasons.

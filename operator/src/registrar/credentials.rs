@@ -15,9 +15,6 @@ use crate::status::{Because, Reason};
 const TLS_CERTIFICATE: &str = "tls.crt";
 const TLS_KEY: &str = "tls.key";
 
-/// The RoleBinding that lets the operator read the Secrets of a namespace.
-const ROLE_BINDING: &str = "smsc-operator-secrets";
-
 /// Who the operator is in the cluster: named when it is denied something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -151,13 +148,12 @@ impl Reader<'_> {
     /// What a failed `get` means. What the API server says besides is left out: it may differ each time.
     fn denied(&self, kind: Kind, object: &str, error: &kube::Error) -> Because {
         tracing::debug!(%error, object, "not read");
-        let Account { secrets_role, operator: ServiceAccount { namespace: home, name: service_account } } =
-            self.account;
+        let Account { secrets_role, operator } = self.account;
+        let ServiceAccount { namespace: home, name: service_account } = operator;
         let message = match (error, kind) {
             (kube::Error::Api(status), Kind::Secret) if status.code == 403 => format!(
-                "the operator may not read {object}; allow it by: kubectl -n {} create rolebinding {ROLE_BINDING} \
-                 --clusterrole={secrets_role} --serviceaccount={home}:{service_account}",
-                self.namespace
+                "the operator may not read {object}; allow it by: {}",
+                operator.binding(secrets_role, self.namespace)
             ),
             (kube::Error::Api(status), Kind::ConfigMap) if status.code == 403 => format!(
                 "the operator may not read {object}: ServiceAccount {home}/{service_account} needs the verb get on \

@@ -1,0 +1,89 @@
+//! What a pass writes on the resource itself: its status, with an event and a log line for each transition, and its finalizer.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource as _};
+use serde_json::json;
+use smsc_crds::{SmscFrontend, SmscFrontendStatus};
+
+use super::context::Memory;
+use super::pass::Pass;
+use crate::apply::Refused;
+use crate::events;
+use crate::names::{FINALIZER, STATUS_MANAGER};
+use crate::status::{Facts, status};
+
+impl Pass<'_> {
+    /// Writes the status if it differs from the one there is, and tells what changed as events.
+    pub(super) async fn tell(&self, memory: &mut Memory, facts: &Facts) -> Result<(), Refused> {
+        let mut resource = self.resource.clone();
+        resource.status = Some(self.before(memory));
+        let new = status(&resource, facts, Time(self.now));
+        if self.resource.status.as_ref() == Some(&new) {
+            memory.status = Some(new);
+            return Ok(());
+        }
+        let api: Api<SmscFrontend> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        let written = json!({
+            "apiVersion": SmscFrontend::api_version(&()),
+            "kind": SmscFrontend::kind(&()),
+            "metadata": {"name": self.key.name, "uid": self.uid},
+            "status": new,
+        });
+        let parameters = PatchParams::apply(STATUS_MANAGER).force();
+        match api.patch_status(&self.key.name, &parameters, &Patch::Apply(&written)).await {
+            Ok(_) => {}
+            // Gone meanwhile, or another of that name.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+            Err(source) => return Err(Refused { what: "status".to_owned(), source }),
+        }
+        let before = resource.status.unwrap_or_default().conditions;
+        for (old, condition) in new.conditions.iter().filter_map(|condition| {
+            let old = before.iter().find(|old| old.kind == condition.kind);
+            let same =
+                old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
+            (!same).then_some((old, condition))
+        }) {
+            tracing::info!(
+                namespace = self.key.namespace,
+                name = self.key.name,
+                condition = ?condition.kind,
+                before = ?old.map(|old| old.status),
+                status = ?condition.status,
+                reason = condition.reason,
+                "{}",
+                condition.message,
+            );
+        }
+        events::transitions(&self.context.recorder, &self.reference(), &before, &new.conditions).await;
+        memory.status = Some(new);
+        Ok(())
+    }
+
+    /// Adds the finalizer or takes it away, unless it is so already.
+    pub(super) async fn finalizer(&self, wanted: bool) -> Result<(), Refused> {
+        let mut finalizers = self.resource.metadata.finalizers.clone().unwrap_or_default();
+        if finalizers.iter().any(|name| name == FINALIZER) == wanted {
+            return Ok(());
+        }
+        finalizers.retain(|name| name != FINALIZER);
+        if wanted {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        // With the version it was read at, so that nobody else's finalizer is lost.
+        let patch = json!({"metadata": {
+            "uid": self.uid, "resourceVersion": self.resource.metadata.resource_version, "finalizers": finalizers,
+        }});
+        let api: Api<SmscFrontend> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
+        match api.patch_metadata(&self.key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(source) => Err(Refused { what: "finalizer".to_owned(), source }),
+        }
+    }
+
+    /// The status as it was last written by us, else as the API server has it.
+    pub(super) fn before(&self, memory: &Memory) -> SmscFrontendStatus {
+        memory.status.clone().or_else(|| self.resource.status.clone()).unwrap_or_default()
+    }
+}
