@@ -6,6 +6,7 @@ mod put;
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -19,7 +20,7 @@ pub use put::{Marks, Written};
 use crate::build::Objects;
 use crate::caches::Owned;
 use crate::names::{GENERATION, Names, RELAY_KEY, labels};
-use crate::pods::Seen;
+use crate::pods::{Seen, starting};
 use put::{Kind, Put};
 
 /// Octets of a relay key.
@@ -53,9 +54,15 @@ impl Apply<'_> {
     /// Writes everything that changed. Services go first, for pods without names cannot find each other; the StatefulSet
     /// goes last, when all that its pods mount is there.
     ///
+    /// Returns the StatefulSet if it was written, as it then stands.
+    ///
     /// # Errors
     /// The first refusal; what was written before it stays.
-    pub async fn all(&mut self, objects: &Objects, pod_monitors: bool) -> Result<(), Refused> {
+    pub async fn all(
+        &mut self,
+        objects: &Objects,
+        pod_monitors: bool,
+    ) -> Result<Option<StatefulSet>, Refused> {
         let Objects { config_map, relay, sip, stateful_set, disruption_budget, network_policy, pod_monitor } =
             objects;
         let owner = config_map.metadata.owner_references.as_ref().and_then(|owners| owners.first());
@@ -69,8 +76,7 @@ impl Apply<'_> {
             self.pod_monitor(pod_monitor.as_ref()).await?;
         }
         let seen = live.stateful_set.as_ref().map(|set| &set.metadata);
-        self.put(Kind::StatefulSet, stateful_set, seen).await?;
-        Ok(())
+        self.put(Kind::StatefulSet, stateful_set, seen).await
     }
 
     /// Writes the Services alone, and removes those of pods that are asked for no more.
@@ -119,7 +125,10 @@ impl Apply<'_> {
     /// The key that signs delivery tokens: made once, never read, never changed (design §4).
     async fn relay_key(&mut self, owner: Option<&OwnerReference>) -> Result<(), Refused> {
         let name = &self.names.relay_key;
-        if self.live.stateful_set.is_some() && self.marks.has_relay_key {
+        // It is not read, so nobody sees that it is gone, perhaps with an older resource of this name, but by pods that do
+        // not start.
+        let needed = self.live.stateful_set.is_none() || self.live.pods.iter().any(|pod| starting(pod));
+        if self.marks.has_relay_key && !needed {
             return Ok(());
         }
         let what = || format!("Secret {name}");
@@ -157,7 +166,8 @@ impl Apply<'_> {
         object.metadata.resource_version = seen.and_then(|seen| seen.resource_version.clone());
         let Some(put) = Put::new(Kind::ConfigMap, built, seen, self.marks) else { return Ok(()) };
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), self.namespace);
-        put.write(&api, &object, self.marks).await
+        put.write(&api, &object, self.marks).await?;
+        Ok(())
     }
 
     /// Writes the one object of a kind, or removes it where it is wanted no more.
@@ -187,7 +197,8 @@ impl Apply<'_> {
         let name = &self.names.workload;
         if let Some(built) = built {
             let Some(put) = Put::unwatched(Kind::PodMonitor, built, self.marks) else { return Ok(()) };
-            return put.write(&api, built, self.marks).await;
+            put.write(&api, built, self.marks).await?;
+            return Ok(());
         }
         if !self.marks.may_have(Kind::PodMonitor, name) {
             return Ok(());
@@ -201,7 +212,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    async fn put<K>(&mut self, kind: Kind, built: &K, seen: Option<&ObjectMeta>) -> Result<(), Refused>
+    async fn put<K>(&mut self, kind: Kind, built: &K, seen: Option<&ObjectMeta>) -> Result<Option<K>, Refused>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + serde::Serialize
@@ -209,9 +220,9 @@ impl Apply<'_> {
             + Clone
             + std::fmt::Debug,
     {
-        let Some(put) = Put::new(kind, built, seen, self.marks) else { return Ok(()) };
+        let Some(put) = Put::new(kind, built, seen, self.marks) else { return Ok(None) };
         let api: Api<K> = Api::namespaced(self.client.clone(), self.namespace);
-        put.write(&api, built, self.marks).await
+        put.write(&api, built, self.marks).await.map(Some)
     }
 
     async fn remove<K>(&mut self, kind: Kind, orphan: &ObjectMeta) -> Result<(), Refused>

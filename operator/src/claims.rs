@@ -2,17 +2,71 @@
 //!
 //! A resource claims its location and those of every ordinal it could be scaled to, so that scaling never runs into another.
 
+use std::collections::HashMap;
+
 use smsc_crds::SmscFrontend;
 
-use crate::names::MOST_PODS;
+use crate::names::{FINALIZER, MOST_PODS};
 
-/// The resource among `others` that has a location of `resource`'s and goes before it.
-#[must_use]
-pub fn holder<'a>(
-    resource: &SmscFrontend,
-    others: impl IntoIterator<Item = &'a SmscFrontend>,
-) -> Option<&'a SmscFrontend> {
-    others.into_iter().find(|other| overlap(resource, other) && before(other, resource))
+/// Which resources run, as far as this process let them: what it read of them may be older.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// By uid: the backend.
+    admitted: HashMap<String, String>,
+}
+
+impl Claims {
+    /// The resource among `others` that has a location of `resource`'s and goes before it.
+    #[must_use]
+    pub fn holder<'a>(
+        &self,
+        resource: &SmscFrontend,
+        others: impl IntoIterator<Item = &'a SmscFrontend>,
+    ) -> Option<&'a SmscFrontend> {
+        let own = self.rank(resource);
+        let overlapping = others.into_iter().filter(|other| overlap(resource, other));
+        let before = overlapping.map(|other| (self.rank(other), other)).filter(|(rank, _)| *rank < own);
+        before.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, other)| other)
+    }
+
+    /// As [`Claims::holder`]; if there is none, `resource` goes before all others from now on.
+    pub fn admit<'a>(
+        &mut self,
+        resource: &SmscFrontend,
+        others: impl IntoIterator<Item = &'a SmscFrontend>,
+    ) -> Option<&'a SmscFrontend> {
+        let holder = self.holder(resource, others);
+        if holder.is_none()
+            && let Some(uid) = &resource.metadata.uid
+        {
+            self.admitted.insert(uid.clone(), normal(&resource.spec.backend.api_base_url));
+        }
+        holder
+    }
+
+    /// A resource is gone.
+    pub fn forget(&mut self, resource: &SmscFrontend) {
+        self.admitted.retain(|uid, _| resource.metadata.uid.as_ref() != Some(uid));
+    }
+
+    /// What runs already goes before what does not, then the older before the younger.
+    fn rank(&self, resource: &SmscFrontend) -> impl Ord + use<> {
+        let metadata = &resource.metadata;
+        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (!self.runs(resource), created, metadata.uid.clone())
+    }
+
+    fn runs(&self, resource: &SmscFrontend) -> bool {
+        let wanted = normal(&resource.spec.backend.api_base_url);
+        let metadata = &resource.metadata;
+        let admitted = metadata.uid.as_ref().and_then(|uid| self.admitted.get(uid)) == Some(&wanted);
+        admitted
+            || match resource.status.as_ref().and_then(|status| status.backend.as_deref()) {
+                Some(backend) => normal(backend) == wanted,
+                // It is written before anything else is, and a status only afterwards.
+                None => metadata.finalizers.iter().flatten().any(|name| name == FINALIZER),
+            }
+    }
 }
 
 /// Whether two different resources want a location in common at the same backend.
@@ -21,23 +75,6 @@ pub fn overlap(one: &SmscFrontend, other: &SmscFrontend) -> bool {
     one.metadata.uid != other.metadata.uid
         && in_common(&one.spec.location, &other.spec.location)
         && normal(&one.spec.backend.api_base_url) == normal(&other.spec.backend.api_base_url)
-}
-
-/// What runs already goes before what does not, then the older before the younger.
-fn before(one: &SmscFrontend, other: &SmscFrontend) -> bool {
-    let rank = |resource: &SmscFrontend| {
-        let metadata = &resource.metadata;
-        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
-        (!runs(resource), created, metadata.uid.clone())
-    };
-    rank(one) < rank(other)
-}
-
-fn runs(resource: &SmscFrontend) -> bool {
-    let status = resource.status.as_ref();
-    status.is_some_and(|status| {
-        status.backend.as_deref().map(normal) == Some(normal(&resource.spec.backend.api_base_url))
-    })
 }
 
 /// Names are compared without case (RFC 1035 §2.3.3). Ordinals are one `-k` at the end of the first label, so two bases
@@ -117,13 +154,27 @@ mod tests {
         let mut younger = resource("1", "a.example.org", "http://b");
         younger.metadata.creation_timestamp =
             serde_json::from_value(json!("2026-11-21T12:00:01Z")).expect("a time");
-        assert_eq!(holder(&younger, [&older, &younger]), Some(&older));
-        assert_eq!(holder(&older, [&older, &younger]), None);
+        let claims = Claims::default();
+        assert_eq!(claims.holder(&younger, [&older, &younger]), Some(&older));
+        assert_eq!(claims.holder(&older, [&older, &younger]), None);
 
+        younger.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        assert_eq!(claims.holder(&older, [&older, &younger]), Some(&younger), "it began already");
         let running = json!({"backend": "http://b"});
         younger.status = serde_json::from_value(running.clone()).expect("a status");
-        assert_eq!(holder(&older, [&older, &younger]), Some(&younger));
+        assert_eq!(claims.holder(&older, [&older, &younger]), Some(&younger));
         older.status = serde_json::from_value(running).expect("a status");
-        assert_eq!(holder(&older, [&older, &younger]), None);
+        assert_eq!(claims.holder(&older, [&older, &younger]), None);
+    }
+
+    #[test]
+    fn what_was_admitted_goes_before_what_is_seen_later() {
+        let [first, second] = ["2", "1"].map(|uid| resource(uid, "a.example.org", "http://b"));
+        let mut claims = Claims::default();
+        assert_eq!(claims.admit(&first, [&first]), None, "the second was not seen yet");
+        assert_eq!(claims.admit(&second, [&first, &second]), Some(&first));
+        assert_eq!(claims.admit(&first, [&first, &second]), None);
+        claims.forget(&first);
+        assert_eq!(claims.admit(&second, [&second]), None);
     }
 }

@@ -17,7 +17,7 @@ use crate::caches::Owned;
 use crate::locations::{Holder, PollingMap};
 use crate::names::{GENERATIONS, Names, POLLING_MAP, SIP_PORT, SIPS_PORT};
 use crate::plan::remembered;
-use crate::pods::{Pods, Seen, Told};
+use crate::pods::{Pods, Seen, Told, starting};
 
 /// What was found of one resource.
 #[derive(Debug, Clone)]
@@ -43,6 +43,12 @@ impl Found {
         let generation = self.generations.get(&ordinal).map(String::as_str);
         self.gone.contains(&ordinal)
             || self.answer(ordinal).is_some_and(|told| told.has_let_go(generation, location))
+    }
+
+    /// Whether a pod's container has not been started yet; perhaps what it mounts is missing.
+    #[must_use]
+    pub fn starting(&self) -> bool {
+        self.owned.pods.iter().any(|pod| starting(pod))
     }
 
     /// What a pod has answered.
@@ -211,7 +217,8 @@ pub async fn any_pod(client: &Client, namespace: &str, selector: &str) -> Result
 }
 
 /// The StatefulSet's controller has seen that an ordinal is not asked for, so it makes no pod of it.
-fn gets_no_pod(stateful_set: Option<&StatefulSet>, ordinal: u8) -> bool {
+#[must_use]
+pub fn gets_no_pod(stateful_set: Option<&StatefulSet>, ordinal: u8) -> bool {
     let Some(set) = stateful_set else { return true };
     let asked = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let seen = set.status.as_ref().and_then(|status| status.observed_generation);

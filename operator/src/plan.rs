@@ -80,8 +80,8 @@ pub fn plan(known: &Known<'_>, released: impl Fn(u8, &str) -> bool) -> Plan {
     let holders = polling.0.values().map(|holder| match holder {
         Holder::Held(ordinal) | Holder::Leaving(ordinal) => *ordinal,
     });
-    let files = holders.chain(known.pods.iter().copied()).map(|ordinal| ordinal + 1).max();
-    Plan { polling, orphans, ended, files: files.unwrap_or(0).max(known.asked) }
+    let files = holders.chain(known.pods.iter().copied()).map(|ordinal| ordinal.saturating_add(1)).max();
+    Plan { polling, orphans, ended, files: files.unwrap_or(0).max(known.asked).min(MOST_PODS) }
 }
 
 /// The map as the status remembers it, for when the ConfigMap that has it was taken away.

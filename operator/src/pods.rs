@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use smsc_backend::FrontendRegistration;
 
-use crate::names::{ADMIN_PORT, GENERATION};
+use crate::names::{ADMIN_PORT, GENERATION, MOST_PODS};
 
 /// A pod that does not answer within this is asked again in a later pass.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -42,7 +42,8 @@ impl Seen {
     #[must_use]
     pub fn of(pod: &Pod, workload: &str) -> Option<Self> {
         let name = pod.metadata.name.clone()?;
-        let ordinal = name.strip_prefix(workload)?.strip_prefix('-')?.parse().ok()?;
+        let digits = name.strip_prefix(workload)?.strip_prefix('-')?;
+        let ordinal = digits.parse().ok().filter(|ordinal| *ordinal < MOST_PODS)?;
         let status = pod.status.as_ref();
         let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
         let told_ready = conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
@@ -60,6 +61,13 @@ impl Seen {
             host: address(status.and_then(|status| status.host_ip.as_ref())),
         })
     }
+}
+
+/// Whether no container of a pod has been started yet.
+#[must_use]
+pub fn starting(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase.is_none_or(|phase| phase == "Pending")
 }
 
 /// What a pod says of itself; other fields are none of the operator's business.
@@ -192,6 +200,9 @@ mod tests {
         };
         assert_eq!(Seen::of(&pod, "home-1"), Some(expected.clone()));
         assert_eq!(Seen::of(&pod, "home"), None);
+        pod.metadata.name = Some("home-1-64".to_owned());
+        assert_eq!(Seen::of(&pod, "home-1"), None, "no resource has that many");
+        pod.metadata.name = Some("home-1-3".to_owned());
         pod.metadata.deletion_timestamp =
             serde_json::from_value(json!("2026-11-21T12:00:00Z")).expect("a time");
         assert_eq!(Seen::of(&pod, "home-1"), Some(Seen { ready: false, ..expected }));

@@ -62,6 +62,8 @@ struct Mark {
     built: [u8; 32],
     uid: Option<String>,
     version: String,
+    /// They move no generation.
+    labels: Option<BTreeMap<String, String>>,
 }
 
 /// What is known of the StatefulSet as it was last written.
@@ -110,7 +112,10 @@ impl Put {
         let put = Self::of(kind, built);
         let mark = marks.written.get(&(kind, put.name.clone()));
         let same = mark.zip(live).is_some_and(|(mark, live)| {
-            mark.built == put.built && mark.uid == live.uid && mark.version == kind.version(live)
+            mark.built == put.built
+                && mark.uid == live.uid
+                && mark.version == kind.version(live)
+                && mark.labels == live.labels
         });
         (!same).then_some(put)
     }
@@ -128,8 +133,8 @@ impl Put {
         Self { kind, name, built: Sha256::digest(&text).into() }
     }
 
-    /// Applies `object` and remembers how it then stands.
-    pub(super) async fn write<K>(self, api: &Api<K>, object: &K, marks: &mut Marks) -> Result<(), Refused>
+    /// Applies `object`, remembers and returns how it then stands.
+    pub(super) async fn write<K>(self, api: &Api<K>, object: &K, marks: &mut Marks) -> Result<K, Refused>
     where
         K: Resource + Serialize + DeserializeOwned + Clone + Debug,
     {
@@ -138,9 +143,13 @@ impl Put {
         let written = written
             .map_err(|source| Refused { what: format!("{} {}", self.kind.as_str(), self.name), source })?;
         let metadata = written.meta();
-        let mark =
-            Mark { built: self.built, uid: metadata.uid.clone(), version: self.kind.version(metadata) };
+        let mark = Mark {
+            built: self.built,
+            uid: metadata.uid.clone(),
+            version: self.kind.version(metadata),
+            labels: metadata.labels.clone(),
+        };
         marks.written.insert((self.kind, self.name), mark);
-        Ok(())
+        Ok(written)
     }
 }

@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use kube::Client;
 use kube::api::ObjectMeta;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource as _};
 use smsc_backend::FrontendRegistration;
 use smsc_crds::{SmscFrontend, SmscFrontendStatus};
 
 use super::Error;
+use super::silent::Silent;
 use crate::apply::Marks;
-use crate::caches::Scope;
-use crate::claims::overlap;
+use crate::caches::{Guarded, Scope};
+use crate::claims::{Claims, overlap};
 use crate::metrics::Metrics;
 use crate::pods::Pods;
 use crate::pokes::Pokes;
@@ -33,6 +35,7 @@ pub(super) struct Context {
     pub(super) pods: Pods,
     pub(super) recorder: Recorder,
     memories: Mutex<HashMap<Key, Memory>>,
+    claims: Mutex<Claims>,
     /// Resources whose location another one has: they are looked at again when any resource changes or goes.
     conflicted: Mutex<BTreeSet<Key>>,
 }
@@ -40,18 +43,22 @@ pub(super) struct Context {
 /// What is remembered of a resource; all of it can be found out anew.
 #[derive(Default)]
 pub(super) struct Memory {
+    /// Which resource of its name it is.
+    uid: String,
     /// What was written.
     pub(super) marks: Marks,
     /// What pods tell the backend of themselves, by their uid.
     pub(super) registrations: BTreeMap<String, FrontendRegistration>,
-    /// Pods that did not answer, by their uid: how often in a row, and when they are asked again.
-    pub(super) silent: BTreeMap<String, (u32, Instant)>,
+    /// Pods that did not answer.
+    pub(super) silent: Silent,
     /// The status as it was last written, which the cache may not have yet.
     pub(super) status: Option<SmscFrontendStatus>,
     /// Passes that failed since the last that did not.
     pub(super) failures: u32,
     /// Whether PodMonitors are known to the cluster, and when that was asked.
     pub(super) pod_monitors: Option<(bool, Instant)>,
+    /// When it was first seen that the resource is going.
+    pub(super) going: Option<Timestamp>,
     /// When the last pod of a resource that is going was gone.
     pub(super) pods_gone: Option<Timestamp>,
 }
@@ -80,6 +87,7 @@ impl Context {
             registrar: Registrar::new(client.clone(), metrics.clone(), account),
             pokes: scopes.iter().map(|_| Arc::default()).collect(),
             memories: Mutex::default(),
+            claims: Mutex::default(),
             conflicted: Mutex::default(),
             client,
             settings,
@@ -93,10 +101,23 @@ impl Context {
         self.scopes.iter().find(|scope| scope.namespace.as_deref().is_none_or(|named| named == namespace))
     }
 
-    /// Every resource that can be read.
-    pub(super) fn resources(&self) -> Vec<SmscFrontend> {
-        let all = self.scopes.iter().flat_map(|scope| scope.resources.state());
-        all.filter_map(|guarded| guarded.0.as_ref().ok().cloned()).collect()
+    /// Every resource; some cannot be read.
+    fn resources(&self) -> Vec<Arc<Guarded>> {
+        self.scopes.iter().flat_map(|scope| scope.resources.state()).collect()
+    }
+
+    /// The resource that has a location of `resource`'s; if there is none, `resource` has them from now on.
+    pub(super) fn admit(&self, resource: &SmscFrontend) -> Option<SmscFrontend> {
+        let others = self.resources();
+        let others = others.iter().filter_map(|guarded| guarded.0.as_ref().ok());
+        locked(&self.claims).admit(resource, others).cloned()
+    }
+
+    /// Whether another resource has a location of `resource`'s.
+    pub(super) fn is_taken(&self, resource: &SmscFrontend) -> bool {
+        let others = self.resources();
+        let others = others.iter().filter_map(|guarded| guarded.0.as_ref().ok());
+        locked(&self.claims).holder(resource, others).is_some()
     }
 
     /// Has a resource looked at again.
@@ -109,8 +130,10 @@ impl Context {
 
     /// Has those looked at to whom a change of `resource` may matter.
     pub(super) fn disturb(&self, resource: &SmscFrontend) {
-        let others = self.resources().into_iter().filter(|other| overlap(resource, other));
-        let others = others.filter_map(|other| Key::of(&other.metadata));
+        let others = self.resources();
+        let others = others.iter().filter_map(|guarded| guarded.0.as_ref().ok());
+        let others =
+            others.filter(|other| overlap(resource, other)).filter_map(|other| Key::of(&other.metadata));
         let own = Key::of(&resource.metadata);
         let conflicted = locked(&self.conflicted).clone();
         for key in others.chain(conflicted).filter(|key| Some(key) != own.as_ref()) {
@@ -125,6 +148,7 @@ impl Context {
             locked(&self.conflicted).remove(&key);
             self.registrar.forget(&key);
         }
+        locked(&self.claims).forget(resource);
         self.disturb(resource);
     }
 
@@ -138,14 +162,25 @@ impl Context {
         }
     }
 
-    /// Takes what is remembered of a resource, for one pass.
-    pub(super) fn recall(&self, key: &Key) -> Memory {
-        locked(&self.memories).remove(key).unwrap_or_default()
+    /// Takes what is remembered of a resource, for one pass. Of an older one of its name nothing is.
+    pub(super) fn recall(&self, key: &Key, uid: &str) -> Memory {
+        let found = locked(&self.memories).remove(key);
+        found.filter(|memory| memory.uid == uid).unwrap_or_else(|| {
+            self.registrar.forget(key);
+            Memory { uid: uid.to_owned(), ..Memory::default() }
+        })
     }
 
-    /// Puts it back.
+    /// Puts it back, unless the resource has gone meanwhile.
     pub(super) fn remember(&self, key: &Key, memory: Memory) {
-        locked(&self.memories).insert(key.clone(), memory);
+        let mut memories = locked(&self.memories);
+        let reference = ObjectRef::<Guarded>::new(&key.name).within(&key.namespace);
+        let there = self.scope(&key.namespace).and_then(|scope| scope.resources.get(&reference));
+        if there.is_some_and(|resource| resource.meta().uid.as_ref() == Some(&memory.uid)) {
+            memories.insert(key.clone(), memory);
+        } else {
+            self.registrar.forget(key);
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use smsc_config::{Config, pod_location};
 use smsc_crds::DeregistrationPolicy;
@@ -15,7 +15,7 @@ use super::context::Memory;
 use super::pass::{Again, Pass, between};
 use crate::apply::Refused;
 use crate::build::grace;
-use crate::dereference::any_pod;
+use crate::dereference::{any_pod, gets_no_pod};
 use crate::events;
 use crate::names::{FINALIZER, selector_text};
 use crate::registrar::Wanted;
@@ -47,23 +47,23 @@ impl Pass<'_> {
             .read(self.owned(), 0, &before.locations, &BTreeSet::new(), &BTreeSet::new())
             .await?;
         self.count(memory, facts, &found);
-        if let Some(set) = &found.owned.stateful_set
-            && set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)
-        {
-            self.stop().await?;
-        }
-        // The whole time it may take: what pods are given to stop, then what the backend is given.
+        // The whole time it may take: what pods are given to stop, then what the backend is given. It begins when an operator
+        // looks: one that was away has not tried yet.
         let seconds = self.resource.spec.deregistration.deadline_seconds;
         let patience = SignedDuration::from_secs(seconds.into());
         let stopping = SignedDuration::try_from(grace(&Config::default())).unwrap_or_default();
-        let began = self.resource.metadata.deletion_timestamp.as_ref().map_or(self.now, |time| time.0);
+        let began = *memory.going.get_or_insert(self.now);
         let after = |start: jiff::Timestamp, wait| start.saturating_add(wait).unwrap_or(jiff::Timestamp::MAX);
         let mut deadline = after(after(began, stopping), patience);
 
-        if any_pod(&self.context.client, &self.key.namespace, &selector_text(&self.key.name)).await? {
+        if !self.stopped().await? {
             let message = format!("{} pods stop; then the backend is told", found.pods.len());
             facts.held = Some(Because::new(Reason::Deregistering, message));
             again.soon(STOPPING);
+        } else if self.context.is_taken(self.resource) {
+            // What the backend has under these names is another's.
+            self.finalizer(false).await?;
+            return Ok(None);
         } else {
             let since = *memory.pods_gone.get_or_insert(self.now);
             deadline = deadline.min(after(since, patience));
@@ -100,6 +100,21 @@ impl Pass<'_> {
         }
         again.soon(between(self.now, deadline));
         Ok(Some(again))
+    }
+
+    /// Has the pods stopped; whether none is left and none can come, as the API server, not only the cache, has it.
+    async fn stopped(&self) -> Result<bool, Refused> {
+        let set = self.reader().stateful_set().await?;
+        let owned = |set: &StatefulSet| set.owner_references().iter().any(|owner| owner.uid == self.uid);
+        let set = set.filter(owned);
+        if let Some(set) = &set
+            && set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)
+        {
+            self.stop().await?;
+            return Ok(false);
+        }
+        let pods = any_pod(&self.context.client, &self.key.namespace, &selector_text(&self.key.name)).await?;
+        Ok(!pods && gets_no_pod(set.as_ref(), 0))
     }
 
     async fn stop(&self) -> Result<(), Refused> {

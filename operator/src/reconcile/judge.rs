@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// What to make of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Somebody must change something; trying again does not help.
+    /// Somebody must change something: the specification, or what else forbids it.
     Stalled(Because),
     /// It may work later.
     Held(Because),

@@ -4,6 +4,7 @@ mod context;
 mod deletion;
 mod judge;
 mod pass;
+mod silent;
 mod tell;
 
 use std::convert::Infallible;
@@ -121,7 +122,7 @@ async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
         }
     };
     let Some(pass) = Pass::of(&context, resource) else { return Ok(Action::await_change()) };
-    let mut memory = context.recall(&pass.key);
+    let mut memory = context.recall(&pass.key, &pass.uid);
     let (outcome, again) = pass.run(&mut memory).await;
     context.remember(&pass.key, memory);
     context.metrics.reconciled(outcome.as_str(), began.elapsed());

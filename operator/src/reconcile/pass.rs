@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource as _, ResourceExt as _};
 use smsc_config::Config;
@@ -12,13 +13,13 @@ use smsc_crds::{DeregistrationPolicy, Location, LocationState, SmscFrontend};
 use super::context::{Context, Memory};
 use super::judge::{Verdict, backoff, verdict};
 use crate::apply::{Apply, Refused};
-use crate::build::{Objects, build};
+use crate::build::build;
 use crate::caches::Owned;
-use crate::claims::holder;
 use crate::config::of_pod;
 use crate::dereference::{Found, Reader};
 use crate::names::Names;
 use crate::plan::{Known, Plan, plan, shown};
+use crate::pods::Told;
 use crate::registrar::{Key, Results, Wanted, Wish};
 use crate::rollout::rollout;
 use crate::status::{Because, Facts, Reason};
@@ -26,6 +27,8 @@ use crate::validate::{Surroundings, Validated, validate};
 
 /// While a location moves, pods are asked this often whether they have let it go.
 const MOVING: Duration = Duration::from_secs(1);
+/// While pods start, what they mount is looked after this often: nothing tells that a Secret is gone.
+const STARTING: Duration = Duration::from_secs(30);
 /// How long it is believed that a kind is installed, or not.
 const KINDS_KNOWN: Duration = Duration::from_secs(300);
 
@@ -84,8 +87,7 @@ impl<'a> Pass<'a> {
     async fn keep(&self, memory: &mut Memory, facts: &mut Facts) -> Result<Option<Again>, Refused> {
         let spec = &self.resource.spec;
         let mut again = Again::default();
-        let others = self.context.resources();
-        let taken = holder(self.resource, &others);
+        let taken = self.context.admit(self.resource);
         self.context.conflicted(&self.key, taken.is_some());
         if let Some(other) = taken {
             let other = format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any());
@@ -101,12 +103,12 @@ impl<'a> Pass<'a> {
         let asked = self.asked();
         let before = self.before(memory).locations;
         let registrations = memory.registrations.keys().cloned().collect();
-        let silent = memory.silent.iter().filter(|(_, (_, until))| *until > Instant::now());
-        let silent: BTreeSet<String> = silent.map(|(uid, _)| uid.clone()).collect();
+        let began = Instant::now();
+        let silent = memory.silent.resting(began);
         let found = self.reader().read(self.owned(), asked, &before, &registrations, &silent).await?;
         let known = self.known(asked, &before, &found);
         let mut plan = plan(&known, |ordinal, location| found.released(ordinal, location));
-        self.remember_answers(memory, &found, &mut again);
+        self.remember_answers(memory, &found, began, &mut again);
 
         let surroundings = Surroundings {
             image: self.context.settings.frontend_image.clone(),
@@ -123,25 +125,31 @@ impl<'a> Pass<'a> {
                 Ok(false)
             }
         };
-        let applied = applied.unwrap_or_else(|refused| {
-            tracing::warn!(namespace = self.key.namespace, name = self.key.name, error = %refused, "apply");
-            match verdict(&refused, &self.context.settings, &self.key.namespace) {
-                Verdict::Stalled(because) => facts.stalled = Some(because),
-                Verdict::Held(because) => facts.held = Some(because),
-                Verdict::Again => {}
-            }
-            if facts.stalled.is_none() {
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(refused) => {
+                match verdict(&refused, &self.context.settings, &self.key.namespace) {
+                    Verdict::Stalled(because) => facts.stalled = Some(because),
+                    Verdict::Held(because) => facts.held = Some(because),
+                    // What was seen is old: a status made of it would speak of a specification that is not applied yet.
+                    Verdict::Again => return Err(refused),
+                }
+                tracing::warn!(namespace = self.key.namespace, name = self.key.name, error = %refused, "apply");
+                // Also what stalls: the change it waits for may be made elsewhere, to a policy of the cluster say.
                 again.soon(self.later(memory));
+                false
             }
-            false
-        });
+        };
         if applied {
             memory.failures = 0;
+            if plan.moves(asked, &spec.location) {
+                again.soon(MOVING);
+            }
+            if found.starting() {
+                again.soon(STARTING);
+            }
         } else {
             plan.polling = found.polling.clone();
-        }
-        if facts.stalled.is_none() && !spec.paused && plan.moves(asked, &spec.location) {
-            again.soon(MOVING);
         }
         let next = plan.orphans.values().map(|kept| kept.until).filter(|until| *until > self.now).min();
         if let Some(next) = next {
@@ -206,10 +214,18 @@ impl<'a> Pass<'a> {
             self.finalizer(true).await?;
         }
         let live = found.owned.stateful_set.as_ref().map(|set| &set.metadata);
-        if live.is_some() && apply.marks.would_write(&objects.stateful_set, live) {
-            facts.rollout = self.rollout(&objects, validated).await?;
+        let running = match live {
+            Some(_) if apply.marks.would_write(&objects.stateful_set, live) => self.running().await?,
+            _ => None,
+        };
+        let written = apply.all(&objects, validated.pod_monitors).await?;
+        if let Some((running, before)) = running
+            && let Some(written) = written
+        {
+            let after = of_pod(&validated.shared, 0, validated.polling.held_by(0));
+            let template = |set: &StatefulSet| set.spec.clone().map(|spec| spec.template).unwrap_or_default();
+            facts.rollout = rollout(&template(&running), &template(&written), before.as_ref(), &after);
         }
-        apply.all(&objects, validated.pod_monitors).await?;
         let generations = (0..validated.files).filter_map(|ordinal| {
             let config = of_pod(&validated.shared, ordinal, validated.polling.held_by(ordinal));
             Some((ordinal, config.generation?))
@@ -218,19 +234,12 @@ impl<'a> Pass<'a> {
         Ok(true)
     }
 
-    async fn rollout(
-        &self,
-        objects: &Objects,
-        validated: &Validated,
-    ) -> Result<Option<smsc_crds::Rollout>, Refused> {
+    /// What runs before a write: the StatefulSet with its template, and pod 0's file.
+    async fn running(&self) -> Result<Option<(StatefulSet, Option<Config>)>, Refused> {
         let reader = self.reader();
-        let template = |set: &k8s_openapi::api::apps::v1::StatefulSet| {
-            set.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default()
-        };
-        let Some(running) = reader.stateful_set().await? else { return Ok(None) };
-        let before = reader.file().await?.and_then(|file| Config::parse(&file, "config.yaml").ok());
-        let after = of_pod(&validated.shared, 0, validated.polling.held_by(0));
-        Ok(rollout(&template(&running), &template(&objects.stateful_set), before.as_ref(), &after))
+        let Some(set) = reader.stateful_set().await? else { return Ok(None) };
+        let file = reader.file().await?;
+        Ok(Some((set, file.and_then(|file| Config::parse(&file, "config.yaml").ok()))))
     }
 
     /// Tells the registrar what the backend is to know, and hears what it knows.
@@ -269,28 +278,18 @@ impl<'a> Pass<'a> {
 
     /// Keeps what pods have answered. One that is silent is asked again later and later: its registration it sends itself,
     /// and passes over other resources must not wait for it.
-    fn remember_answers(&self, memory: &mut Memory, found: &Found, again: &mut Again) {
+    fn remember_answers(&self, memory: &mut Memory, found: &Found, began: Instant, again: &mut Again) {
         let uids: BTreeSet<&String> = found.pods.iter().map(|pod| &pod.uid).collect();
         memory.registrations.retain(|uid, _| uids.contains(uid));
-        memory.silent.retain(|uid, _| uids.contains(uid));
-        for pod in &found.pods {
-            match found.told.get(&pod.ordinal) {
-                None => {}
-                Some(Some(told)) => {
-                    memory.silent.remove(&pod.uid);
-                    let registration = told.registration().filter(|_| pod.ready);
-                    memory.registrations.extend(registration.map(|body| (pod.uid.clone(), body)));
-                }
-                Some(None) => {
-                    let (failures, until) =
-                        memory.silent.entry(pod.uid.clone()).or_insert((0, Instant::now()));
-                    *failures = failures.saturating_add(1);
-                    *until = Instant::now() + backoff(*failures, random());
-                }
-            }
+        for pod in found.pods.iter().filter(|pod| pod.ready) {
+            let registration = found.answer(pod.ordinal).and_then(Told::registration);
+            memory.registrations.extend(registration.map(|body| (pod.uid.clone(), body)));
         }
-        for (_, until) in memory.silent.values() {
-            again.soon(until.saturating_duration_since(Instant::now()));
+        let answered =
+            found.pods.iter().map(|pod| (&pod.uid, found.told.get(&pod.ordinal).map(Option::is_some)));
+        let wait = |failures| backoff(failures, random());
+        if let Some(wait) = memory.silent.note(answered, began, Instant::now(), wait) {
+            again.soon(wait);
         }
     }
 
