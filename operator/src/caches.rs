@@ -40,6 +40,8 @@ pub struct Scope {
     budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
     policies: Store<PartialObjectMeta<NetworkPolicy>>,
     unlisted: Unlisted,
+    /// Whether resources were listed, or may not be.
+    asked: Arc<watch::Sender<bool>>,
 }
 
 /// How many kinds have not been listed yet. `Store::wait_until_ready` is not used beside a controller, which uses it too:
@@ -77,12 +79,21 @@ impl Scope {
     #[must_use]
     pub fn watch(client: &Client, namespace: Option<&str>) -> (Self, Watches) {
         let unlisted = Unlisted(Arc::new(watch::Sender::new(0)));
+        let asked = Arc::new(watch::Sender::new(false));
         let (resources, writer) = reflector::store();
         let changes = watcher(api::<Guarded>(client, namespace), watcher::Config::default())
             .default_backoff()
             .modify(|resource| resource.managed_fields_mut().clear())
             .reflect(writer)
             .inspect_ok(unlisted.one_more())
+            .inspect({
+                let asked = asked.clone();
+                move |event| {
+                    if answers(event) {
+                        asked.send_if_modified(|asked| !std::mem::replace(asked, true));
+                    }
+                }
+            })
             .boxed();
         let mut owned = Vec::new();
         let scope = Self {
@@ -99,6 +110,7 @@ impl Scope {
             budgets: watched(client, namespace, &unlisted, &mut owned, |_| {}),
             policies: watched(client, namespace, &unlisted, &mut owned, |_| {}),
             unlisted,
+            asked,
         };
         (scope, Watches { resources: changes, owned })
     }
@@ -107,6 +119,13 @@ impl Scope {
     pub async fn filled(&self) {
         let mut left = self.unlisted.0.subscribe();
         left.wait_for(|left| *left == 0).await.expect("the scope has the sender");
+    }
+
+    /// Waits until its resources have been listed once, or were refused: a namespace that is gone, and its Role with it, must
+    /// not keep the others from being looked after.
+    pub async fn asked(&self) {
+        let mut asked = self.asked.subscribe();
+        asked.wait_for(|asked| *asked).await.expect("the scope has the sender");
     }
 
     /// What exists of the resource `name` with this uid; pods without an owner of their own are found by label.
@@ -142,6 +161,15 @@ impl Unlisted {
                 sender.send_modify(|left| *left -= 1);
             }
         }
+    }
+}
+
+/// Whether the API server has listed what there is, or has refused to.
+fn answers<K>(event: &Result<watcher::Event<K>, watcher::Error>) -> bool {
+    match event {
+        Ok(event) => matches!(event, watcher::Event::InitDone),
+        Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) => matches!(status.code, 403 | 404),
+        Err(_) => false,
     }
 }
 
@@ -243,5 +271,20 @@ mod tests {
         tokio::spawn(select_all(owned).for_each(|_| async {}));
         let woken = tokio::time::timeout(std::time::Duration::from_secs(60), join_all(waiting)).await;
         assert!(woken.expect("all are woken").into_iter().all(|task| task.is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_that_may_not_be_read_is_not_waited_for_by_others() {
+        let refuse = |_: Request<Body>| async {
+            let text = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "reason": "Forbidden"});
+            let body = Body::from(text.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::builder().status(403).body(body).expect("a response"))
+        };
+        let client = Client::new(service_fn(refuse), "default");
+        let (scope, Watches { resources, owned: _ }) = Scope::watch(&client, Some("gone"));
+        tokio::spawn(resources.for_each(|_| async {}));
+        let patience = std::time::Duration::from_secs(60);
+        tokio::time::timeout(patience, scope.asked()).await.expect("it was refused");
+        assert!(tokio::time::timeout(patience, scope.filled()).await.is_err());
     }
 }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use kube::Client;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
+use kube::{Client, Resource as _};
 use tokio::sync::watch;
 
 use crate::caches::{Guarded, Scope, Watches};
@@ -66,17 +66,21 @@ pub async fn run(
         let poked = poked.map(|Key { namespace, name }| ObjectRef::new(&name).within(&namespace));
         let triggers = stream::select(triggers(&context, watches), poked);
         let stop = stopped(shutdown.clone());
-        Controller::for_stream(stream::pending(), context.scopes[index].resources.clone())
+        let controller = Controller::for_stream(stream::pending(), context.scopes[index].resources.clone())
             .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
             .reconcile_on(triggers)
             .graceful_shutdown_on(stop)
             .run(reconcile, |_, never: &Infallible, _| match *never {}, context.clone())
-            .for_each(|_| async {})
+            .for_each(|_| async {});
+        let (context, shutdown) = (context.clone(), shutdown.clone());
+        async move {
+            tokio::select! {
+                () = controller => {}
+                () = stopped_before_known(&context, &context.scopes[index], shutdown) => {}
+            }
+        }
     });
-    tokio::select! {
-        _ = join_all(controllers) => {}
-        () = stopped_before_filled(&context.scopes, shutdown.clone()) => {}
-    }
+    join_all(controllers).await;
     counting.abort();
     answers.abort();
     Ok(())
@@ -87,24 +91,27 @@ async fn stopped(mut shutdown: watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
+/// Waits for what a pass over a resource in `own` needs: what others may have a claim on, then what exists of its own.
+async fn known(context: &Context, own: &Scope) {
+    for scope in &context.scopes {
+        scope.asked().await;
+    }
+    own.filled().await;
+}
+
 /// Returns at a stop before any pass could begin: controllers themselves wait for caches first, perhaps for ever.
-async fn stopped_before_filled(scopes: &[Scope], shutdown: watch::Receiver<bool>) {
-    let filled = async {
-        for scope in scopes {
-            scope.filled().await;
-        }
-    };
+async fn stopped_before_known(context: &Context, own: &Scope, shutdown: watch::Receiver<bool>) {
     tokio::select! {
         biased;
-        () = filled => std::future::pending().await,
+        () = known(context, own) => std::future::pending().await,
         () = stopped(shutdown) => {}
     }
 }
 
 /// One pass over one resource; what fails is told in its status and tried again later.
 async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
-    for scope in &context.scopes {
-        scope.filled().await;
+    if let Some(own) = guarded.meta().namespace.as_deref().and_then(|namespace| context.scope(namespace)) {
+        known(&context, own).await;
     }
     let began = Instant::now();
     let resource = match &guarded.0 {
@@ -172,7 +179,7 @@ async fn hand_on(context: Arc<Context>) {
 
 async fn count(context: Arc<Context>) {
     for scope in &context.scopes {
-        scope.filled().await;
+        scope.asked().await;
     }
     let mut ticks = tokio::time::interval(COUNTED_EVERY);
     loop {
