@@ -48,7 +48,7 @@ impl Pass<'_> {
                 namespace = self.key.namespace,
                 name = self.key.name,
                 condition = ?condition.kind,
-                before = ?old.map(|old| old.status),
+                before = old.map(|old| format!("{:?}", old.status)),
                 status = ?condition.status,
                 reason = condition.reason,
                 "{}",
