@@ -84,7 +84,7 @@ class Case(unittest.TestCase):
         self.addCleanup(resource.close)
         return resource
 
-    def eventually(self, what, value, *, seconds=10):
+    def eventually(self, what, value, *, seconds=10, every=0.02):
         """Waits until a function returns something true, and returns that."""
         deadline = time.monotonic() + seconds
         while not (found := value()):
@@ -93,7 +93,7 @@ class Case(unittest.TestCase):
                     self.fail(f"{process.name} ended with {process.exit_code()} while waiting for {what}")
             if time.monotonic() > deadline:
                 self.fail(f"{what}: not within {seconds} s")
-            time.sleep(0.02)
+            time.sleep(every)
         return found
 
     def run(self, result=None):
