@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::{ListParams, ObjectMeta};
@@ -18,6 +17,7 @@ use crate::locations::{Holder, PollingMap};
 use crate::names::{GENERATIONS, Names, POLLING_MAP, SIP_PORT, SIPS_PORT};
 use crate::plan::remembered;
 use crate::pods::{Pods, Seen, Told, starting};
+use crate::registrar::Key;
 
 /// What was found of one resource.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Found {
     pub generations: BTreeMap<u8, String>,
     /// What pods that were asked have answered, if anything.
     pub told: BTreeMap<u8, Option<Told>>,
+    /// Pods that have been asked and may still answer.
+    pub awaited: BTreeSet<u8>,
     /// Ordinals that have no pod and get none.
     pub gone: BTreeSet<u8>,
 }
@@ -104,8 +106,8 @@ pub struct Reader<'a> {
     pub client: &'a Client,
     /// Asks pods.
     pub pods: &'a Pods,
-    /// Where the resource lives.
-    pub namespace: &'a str,
+    /// The resource.
+    pub key: &'a Key,
     /// Names of what is built for it.
     pub names: &'a Names,
 }
@@ -146,7 +148,14 @@ impl Reader<'_> {
         let wanted = pods.iter().filter(|pod| !silent.contains(&pod.uid)).filter(|pod| {
             leaving.contains(&pod.ordinal) || ending(pod) || (pod.ready && !known.contains(&pod.uid))
         });
-        let told = join_all(wanted.map(|pod| async { (pod.ordinal, self.pods.ask(pod).await) })).await;
+        let mut told = BTreeMap::new();
+        let mut awaited = BTreeSet::new();
+        for pod in wanted {
+            match self.pods.ask(self.key, pod) {
+                Some(answer) => told.extend([(pod.ordinal, answer)]),
+                None => awaited.extend([pod.ordinal]),
+            }
+        }
         let mut gone = BTreeSet::new();
         for ordinal in leaving {
             let seen = pods.iter().any(|pod| pod.ordinal == ordinal);
@@ -154,7 +163,7 @@ impl Reader<'_> {
                 gone.insert(ordinal);
             }
         }
-        Ok(Found { owned, pods, polling, generations, told: told.into_iter().collect(), gone })
+        Ok(Found { owned, pods, polling, generations, told, awaited, gone })
     }
 
     /// Pod 0's file as it stands.
@@ -189,7 +198,7 @@ impl Reader<'_> {
     /// Whether the API server, not only the cache, has no pod of an ordinal.
     async fn absent(&self, ordinal: u8) -> Result<bool, Refused> {
         let name = self.names.pod(ordinal);
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace);
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.key.namespace);
         let found = api.get_metadata_opt(&name).await;
         found.map(|found| found.is_none()).map_err(|source| Refused { what: format!("Pod {name}"), source })
     }
@@ -201,7 +210,7 @@ impl Reader<'_> {
             + std::fmt::Debug
             + DeserializeOwned,
     {
-        let api: Api<K> = Api::namespaced(self.client.clone(), self.namespace);
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.key.namespace);
         api.get_opt(name).await.map_err(|source| Refused { what: format!("{} {name}", K::kind(&())), source })
     }
 }

@@ -8,12 +8,15 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{self, EventType, Recorder};
 use smsc_crds::{Condition, ConditionStatus, ConditionType};
+use tokio::sync::mpsc;
 
 use crate::client::said;
 use crate::status::{Because, Reason};
 
 /// The most octets of a note that the API server takes (events.k8s.io/v1).
 const NOTE: usize = 1024;
+/// Transitions that wait to be published; more are only logged.
+const QUEUED: usize = 4096;
 /// The longest a pass waits for one event to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Reasons for which a resource merely waits.
@@ -33,15 +36,46 @@ pub struct Event {
     pub note: String,
 }
 
-/// Publishes what changed between two statuses. What cannot be published is logged: events never hold a pass up.
-pub async fn transitions(
-    recorder: &Recorder,
-    reference: &ObjectReference,
-    before: &[Condition],
-    after: &[Condition],
-) {
-    for event in told(before, after) {
-        publish(recorder, reference, event).await;
+/// Two statuses of one resource, one after the other.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// The resource.
+    pub reference: ObjectReference,
+    /// The conditions there were.
+    pub before: Vec<Condition>,
+    /// The conditions there are.
+    pub after: Vec<Condition>,
+}
+
+/// Publishes what changes, beside the passes: events hold none of them up.
+#[derive(Debug, Clone)]
+pub struct Transitions(mpsc::Sender<Transition>);
+
+impl Transitions {
+    /// Begins to publish; ends when nobody can tell any more.
+    #[must_use]
+    pub fn publish(recorder: Recorder) -> Self {
+        let (sender, mut receiver) = mpsc::channel::<Transition>(QUEUED);
+        tokio::spawn(async move {
+            while let Some(Transition { reference, before, after }) = receiver.recv().await {
+                for event in told(&before, &after) {
+                    publish(&recorder, &reference, event).await;
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Has what changed published, in order. When too much waits, it is logged instead.
+    pub fn tell(&self, transition: Transition) {
+        if let Err(
+            mpsc::error::TrySendError::Full(transition) | mpsc::error::TrySendError::Closed(transition),
+        ) = self.0.try_send(transition)
+        {
+            let Transition { reference, .. } = transition;
+            let (namespace, name) = (reference.namespace, reference.name);
+            tracing::warn!(namespace, name, "too many events wait; those of one transition are left out");
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Known<'a> {
     pub locations: &'a [Location],
     /// Ordinals of pods that exist.
     pub pods: BTreeSet<u8>,
+    /// Of these: those that were asked until when handsets are registered there, and may still answer.
+    pub may_tell: BTreeSet<u8>,
     /// Until when handsets are registered at an ordinal's location, as its pod told.
     pub run_outs: BTreeMap<u8, Timestamp>,
     /// How long an orphan is kept at the latest.
@@ -52,6 +54,8 @@ pub struct Kept {
     pub since: Timestamp,
     /// Until when it is polled.
     pub until: Timestamp,
+    /// Whether that stands, whatever its pod may still tell.
+    pub settled: bool,
 }
 
 impl Plan {
@@ -121,7 +125,7 @@ pub fn shown(
             polled_by,
             leaving,
             orphaned_since: kept.map(|kept| Time(kept.since)),
-            orphaned_until: kept.map(|kept| Time(kept.until)),
+            orphaned_until: kept.filter(|kept| kept.settled).map(|kept| Time(kept.until)),
         }
     };
     let own = (0..known.asked).map(|ordinal| location(ordinal, None));
@@ -142,7 +146,8 @@ fn kept(known: &Known<'_>, ordinal: u8) -> Option<Kept> {
         .or_else(|| known.run_outs.get(&ordinal).copied());
     // A time beyond what a clock can show is as good as none.
     let latest = since.saturating_add(known.deadline).unwrap_or(Timestamp::MAX);
-    Some(Kept { since, until: told.map_or(latest, |told| told.clamp(since, latest.max(since))) })
+    let until = told.map_or(latest, |told| told.clamp(since, latest.max(since)));
+    Some(Kept { since, until, settled: told.is_some() || !known.may_tell.contains(&ordinal) })
 }
 
 #[cfg(test)]

@@ -1,20 +1,30 @@
 //! Pods of a resource: what the cluster shows of them, and what they say themselves at `GET /status` (design §9).
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::Stream;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::Value;
 use smsc_backend::FrontendRegistration;
+use tokio::sync::Semaphore;
 
 use crate::names::{ADMIN_PORT, GENERATION, MOST_PODS};
+use crate::pokes::Pokes;
+use crate::registrar::Key;
 
 /// A pod that does not answer within this is asked again in a later pass.
 const LIMIT: Duration = Duration::from_secs(2);
 /// More than any status has.
 const LARGEST: usize = 1 << 20;
+/// Pods asked at once; more wait for their turn.
+const AT_ONCE: usize = 64;
+/// Answers kept for those who asked.
+const MOST: usize = 4096;
 
 /// One pod, as the cluster shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,9 +120,22 @@ impl Told {
     }
 }
 
-/// Asks pods.
-#[derive(Debug, Clone)]
-pub struct Pods(reqwest::Client);
+/// Asks pods beside the passes, so that one that is silent holds up nobody.
+#[derive(Clone)]
+pub struct Pods {
+    client: reqwest::Client,
+    /// By uid.
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
+    /// Resources whose pod has answered.
+    answered: Arc<Pokes>,
+    turns: Arc<Semaphore>,
+}
+
+enum Answer {
+    Awaited,
+    /// None: it did not answer, or not as a frontend does.
+    Came(Option<Told>),
+}
 
 impl Pods {
     /// A client for pods of this cluster; proxies in the environment are not used.
@@ -120,16 +143,53 @@ impl Pods {
     /// # Errors
     /// The HTTP client cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self(reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?))
+        Ok(Self {
+            client: reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?,
+            answers: Arc::default(),
+            answered: Arc::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+        })
     }
 
-    /// What a pod says now; none if it does not answer, or not as a frontend does.
-    pub async fn ask(&self, pod: &Seen) -> Option<Told> {
+    /// What a pod of the resource `key` has answered since this was called before: handed out once. If there is none, it is
+    /// asked, and [`Self::answered`] tells when it is worth coming back. The inner none is a pod that does not answer.
+    pub fn ask(&self, key: &Key, pod: &Seen) -> Option<Option<Told>> {
+        let mut answers = locked(&self.answers);
+        match answers.remove(&pod.uid) {
+            Some(Answer::Came(told)) => return Some(told),
+            Some(Answer::Awaited) => {
+                answers.insert(pod.uid.clone(), Answer::Awaited);
+                return None;
+            }
+            None => {}
+        }
+        if answers.len() >= MOST {
+            // Answers that nobody came for: their pods are gone.
+            answers.retain(|_, answer| matches!(answer, Answer::Awaited));
+        }
+        answers.insert(pod.uid.clone(), Answer::Awaited);
+        let (pods, key, pod) = (self.clone(), key.clone(), pod.clone());
+        tokio::spawn(async move {
+            let turn = pods.turns.acquire().await;
+            let told = pods.status(&pod).await;
+            drop(turn);
+            locked(&pods.answers).insert(pod.uid, Answer::Came(told));
+            pods.answered.push(key);
+        });
+        None
+    }
+
+    /// The resources of which a pod has answered, or did not in time; for one consumer. Never ends.
+    pub fn answered(&self) -> impl Stream<Item = Key> + Send + 'static {
+        self.answered.clone().stream()
+    }
+
+    async fn status(&self, pod: &Seen) -> Option<Told> {
         let host = match pod.address? {
             IpAddr::V6(address) => format!("[{address}]"),
             IpAddr::V4(address) => address.to_string(),
         };
-        let answer = self.0.get(format!("http://{host}:{ADMIN_PORT}/status")).send().await;
+        let answer = self.client.get(format!("http://{host}:{ADMIN_PORT}/status")).send().await;
         let mut answer = answer.and_then(reqwest::Response::error_for_status).ok()?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.ok()? {
@@ -142,6 +202,10 @@ impl Pods {
             .inspect_err(|error| tracing::warn!(pod.name, %error, "GET /status"))
             .ok()
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -206,5 +270,28 @@ mod tests {
         pod.metadata.deletion_timestamp =
             serde_json::from_value(json!("2026-11-21T12:00:00Z")).expect("a time");
         assert_eq!(Seen::of(&pod, "home-1"), Some(Seen { ready: false, ..expected }));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_handed_out_once_and_then_asked_for_anew() {
+        use futures_util::StreamExt as _;
+        let pods = Pods::new().expect("a client");
+        let key = Key { namespace: "ims".to_owned(), name: "home".to_owned() };
+        let nowhere = Seen {
+            ordinal: 0,
+            name: "home-0".to_owned(),
+            uid: "u".to_owned(),
+            ready: true,
+            revision: None,
+            generation: None,
+            address: None,
+            host: None,
+        };
+        let mut answered = Box::pin(pods.answered());
+        for _ in 0..2 {
+            assert!(pods.ask(&key, &nowhere).is_none() && pods.ask(&key, &nowhere).is_none());
+            assert_eq!(answered.next().await, Some(key.clone()));
+            assert!(matches!(pods.ask(&key, &nowhere), Some(None)), "it has no address yet");
+        }
     }
 }

@@ -23,6 +23,7 @@ fn known<'a>(asked: u8, polling: &'a PollingMap, locations: &'a [Location], now:
         polling,
         locations,
         pods: BTreeSet::new(),
+        may_tell: BTreeSet::new(),
         run_outs: BTreeMap::new(),
         deadline: SignedDuration::from_secs(100),
         now: at(now),
@@ -42,7 +43,7 @@ fn an_ordinal_that_scaled_away_is_kept_to_its_deadline_and_then_ended() {
 
     let scaled = known(1, &both, &registered, 10);
     let leaving = plan(&scaled, |_, _| true);
-    let kept = Kept { since: at(10), until: at(110) };
+    let kept = Kept { since: at(10), until: at(110), settled: true };
     let expected = Plan {
         polling: map(&[(0, Holder::Held(0)), (1, Holder::Leaving(1))]),
         orphans: BTreeMap::from([(1, kept)]),
@@ -90,6 +91,18 @@ fn an_orphan_ends_sooner_when_no_handset_is_registered_there_any_more() {
         plan(&scaled, |_, _| false).orphans[&1].until
     };
     assert_eq!([until(40), until(5), until(1000)], [at(40), at(10), at(110)]);
+}
+
+#[test]
+fn until_its_pod_has_told_or_is_silent_the_end_of_an_orphan_is_open() {
+    let both = map(&[(0, Holder::Held(0)), (1, Holder::Held(1))]);
+    let asked = Known { may_tell: BTreeSet::from([1]), ..known(1, &both, &[], 10) };
+    let open = plan(&asked, |_, _| false);
+    assert_eq!(after(&asked, &open)[1].orphaned_until, None);
+    let status = after(&asked, &open);
+    let told = Known { run_outs: BTreeMap::from([(1, at(40))]), ..known(1, &open.polling, &status, 12) };
+    let planned = plan(&told, |_, _| false);
+    assert_eq!(after(&told, &planned)[1].orphaned_until, Some(Time(at(40))));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::silent::Silent;
 use crate::apply::Marks;
 use crate::caches::{Guarded, Scope};
 use crate::claims::{Claims, overlap};
+use crate::events::Transitions;
 use crate::metrics::Metrics;
 use crate::pods::Pods;
 use crate::pokes::Pokes;
@@ -34,6 +35,7 @@ pub(super) struct Context {
     pub(super) registrar: Registrar,
     pub(super) pods: Pods,
     pub(super) recorder: Recorder,
+    pub(super) transitions: Transitions,
     memories: Mutex<HashMap<Key, Memory>>,
     claims: Mutex<Claims>,
     /// Resources whose location another one has: they are looked at again when any resource changes or goes.
@@ -79,10 +81,12 @@ impl Context {
     ) -> Result<Self, Error> {
         let reporter =
             Reporter { controller: "smsc-operator".to_owned(), instance: Some(settings.instance.clone()) };
+        let recorder = Recorder::new(client.clone(), reporter);
         let account =
             Account { secrets_role: settings.secrets_role.clone(), operator: settings.operator.clone() };
         Ok(Self {
-            recorder: Recorder::new(client.clone(), reporter),
+            transitions: Transitions::publish(recorder.clone()),
+            recorder,
             pods: Pods::new()?,
             registrar: Registrar::new(client.clone(), metrics.clone(), account),
             pokes: scopes.iter().map(|_| Arc::default()).collect(),

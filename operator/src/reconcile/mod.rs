@@ -169,9 +169,9 @@ fn triggers(context: &Arc<Context>, watches: Watches) -> BoxStream<'static, Obje
     stream::select(owned, resources).boxed()
 }
 
-/// Has a resource looked at again when its backend has answered.
+/// Has a resource looked at again when its backend or a pod of it has answered.
 async fn hand_on(context: Arc<Context>) {
-    let mut answered = std::pin::pin!(context.registrar.pokes());
+    let mut answered = std::pin::pin!(stream::select(context.registrar.pokes(), context.pods.answered()));
     while let Some(key) = answered.next().await {
         context.poke(key);
     }

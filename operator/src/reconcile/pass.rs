@@ -12,6 +12,7 @@ use smsc_crds::{DeregistrationPolicy, Location, LocationState, SmscFrontend};
 
 use super::context::{Context, Memory};
 use super::judge::{Verdict, backoff, verdict};
+use super::silent::Heard;
 use crate::apply::{Apply, Refused};
 use crate::build::build;
 use crate::caches::Owned;
@@ -19,7 +20,7 @@ use crate::config::of_pod;
 use crate::dereference::{Found, Reader};
 use crate::names::Names;
 use crate::plan::{Known, Plan, plan, shown};
-use crate::pods::Told;
+use crate::pods::{Seen, Told};
 use crate::registrar::{Key, Results, Wanted, Wish};
 use crate::rollout::rollout;
 use crate::status::{Because, Facts, Reason};
@@ -106,7 +107,7 @@ impl<'a> Pass<'a> {
         let began = Instant::now();
         let silent = memory.silent.resting(began);
         let found = self.reader().read(self.owned(), asked, &before, &registrations, &silent).await?;
-        let known = self.known(asked, &before, &found);
+        let known = self.known(asked, &before, &found, memory);
         let mut plan = plan(&known, |ordinal, location| found.released(ordinal, location));
         self.remember_answers(memory, &found, began, &mut again);
 
@@ -285,15 +286,29 @@ impl<'a> Pass<'a> {
             let registration = found.answer(pod.ordinal).and_then(Told::registration);
             memory.registrations.extend(registration.map(|body| (pod.uid.clone(), body)));
         }
-        let answered =
-            found.pods.iter().map(|pod| (&pod.uid, found.told.get(&pod.ordinal).map(Option::is_some)));
+        let heard = found.pods.iter().map(|pod| {
+            let heard = match found.told.get(&pod.ordinal) {
+                Some(Some(_)) => Heard::Answer,
+                Some(None) => Heard::Nothing,
+                None if found.awaited.contains(&pod.ordinal) => Heard::NotYet,
+                None => Heard::Unasked,
+            };
+            (&pod.uid, heard)
+        });
         let wait = |failures| backoff(failures, random());
-        if let Some(wait) = memory.silent.note(answered, began, Instant::now(), wait) {
+        if let Some(wait) = memory.silent.note(heard, began, Instant::now(), wait) {
             again.soon(wait);
         }
     }
 
-    fn known<'b>(&'b self, asked: u8, locations: &'b [Location], found: &'b Found) -> Known<'b> {
+    fn known<'b>(
+        &'b self,
+        asked: u8,
+        locations: &'b [Location],
+        found: &'b Found,
+        memory: &Memory,
+    ) -> Known<'b> {
+        let silent = |pod: &&Seen| memory.silent.has(&pod.uid) || found.told.contains_key(&pod.ordinal);
         let run_outs: BTreeMap<u8, Timestamp> = found
             .told
             .iter()
@@ -305,6 +320,7 @@ impl<'a> Pass<'a> {
             polling: &found.polling,
             locations,
             pods: found.pods.iter().map(|pod| pod.ordinal).collect(),
+            may_tell: found.pods.iter().filter(|pod| !silent(pod)).map(|pod| pod.ordinal).collect(),
             run_outs,
             deadline: SignedDuration::from_secs(
                 self.resource.spec.deregistration.orphan_deadline_seconds.into(),
@@ -330,12 +346,7 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader {
-            client: &self.context.client,
-            pods: &self.context.pods,
-            namespace: &self.key.namespace,
-            names: &self.names,
-        }
+        Reader { client: &self.context.client, pods: &self.context.pods, key: &self.key, names: &self.names }
     }
 
     pub(super) fn reference(&self) -> ObjectReference {

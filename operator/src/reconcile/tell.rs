@@ -9,7 +9,7 @@ use smsc_crds::{SmscFrontend, SmscFrontendStatus};
 use super::context::Memory;
 use super::pass::Pass;
 use crate::apply::Refused;
-use crate::events;
+use crate::events::Transition;
 use crate::names::{FINALIZER, STATUS_MANAGER};
 use crate::status::{Facts, status};
 
@@ -55,7 +55,8 @@ impl Pass<'_> {
                 condition.message,
             );
         }
-        events::transitions(&self.context.recorder, &self.reference(), &before, &new.conditions).await;
+        let told = Transition { reference: self.reference(), before, after: new.conditions.clone() };
+        self.context.transitions.tell(told);
         memory.status = Some(new);
         Ok(())
     }
