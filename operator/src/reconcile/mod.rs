@@ -21,6 +21,7 @@ use kube::{Client, Resource as _};
 use tokio::sync::watch;
 
 use crate::caches::{Guarded, Scope, Watches};
+use crate::client::said;
 use crate::metrics::Metrics;
 use crate::registrar::Key;
 use crate::settings::Settings;
@@ -31,6 +32,8 @@ use pass::Pass;
 const CONCURRENCY: u16 = 16;
 /// Changes that come together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(50);
+/// When the finalizer of one that cannot be read is tried again.
+const UNREADABLE: Duration = Duration::from_secs(10);
 /// How often resources are counted for the metrics.
 const COUNTED_EVERY: Duration = Duration::from_secs(10);
 
@@ -124,6 +127,13 @@ async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
                 error = invalid.error,
                 "a resource that cannot be read is left alone"
             );
+            // Nobody can tell what the backend has of it, and it must not stay for ever.
+            if invalid.metadata.deletion_timestamp.is_some()
+                && let Err(error) = tell::release(&context.client, &invalid.metadata).await
+            {
+                tracing::warn!(namespace, name, error = said(&error), "finalizer");
+                return Ok(Action::requeue(UNREADABLE));
+            }
             context.metrics.reconciled("Unreadable", began.elapsed());
             return Ok(Action::await_change());
         }
@@ -190,3 +200,6 @@ async fn count(context: Arc<Context>) {
         context.metrics.resources(conditions.map(|condition| (condition.kind, condition.status)));
     }
 }
+
+#[cfg(test)]
+mod tests;

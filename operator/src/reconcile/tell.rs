@@ -1,8 +1,8 @@
 //! What a pass writes on the resource itself: its status, with an event and a log line for each transition, and its finalizer.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource as _};
+use kube::api::{ObjectMeta, Patch, PatchParams};
+use kube::{Api, Client, Resource as _};
 use serde_json::json;
 use smsc_crds::{SmscFrontend, SmscFrontendStatus};
 
@@ -63,28 +63,39 @@ impl Pass<'_> {
 
     /// Adds the finalizer or takes it away, unless it is so already.
     pub(super) async fn finalizer(&self, wanted: bool) -> Result<(), Refused> {
-        let mut finalizers = self.resource.metadata.finalizers.clone().unwrap_or_default();
-        if finalizers.iter().any(|name| name == FINALIZER) == wanted {
-            return Ok(());
-        }
-        finalizers.retain(|name| name != FINALIZER);
-        if wanted {
-            finalizers.push(FINALIZER.to_owned());
-        }
-        // With the version it was read at, so that nobody else's finalizer is lost.
-        let patch = json!({"metadata": {
-            "uid": self.uid, "resourceVersion": self.resource.metadata.resource_version, "finalizers": finalizers,
-        }});
-        let api: Api<SmscFrontend> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
-        match api.patch_metadata(&self.key.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(source) => Err(Refused { what: "finalizer".to_owned(), source }),
-        }
+        let refused = |source| Refused { what: "finalizer".to_owned(), source };
+        mark(&self.context.client, &self.resource.metadata, wanted).await.map_err(refused)
     }
 
     /// The status as it was last written by us, else as the API server has it.
     pub(super) fn before(&self, memory: &Memory) -> SmscFrontendStatus {
         memory.status.clone().or_else(|| self.resource.status.clone()).unwrap_or_default()
+    }
+}
+
+/// Takes the finalizer away from a resource that cannot be read.
+pub(super) async fn release(client: &Client, metadata: &ObjectMeta) -> kube::Result<()> {
+    mark(client, metadata, false).await
+}
+
+async fn mark(client: &Client, metadata: &ObjectMeta, wanted: bool) -> kube::Result<()> {
+    let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { return Ok(()) };
+    let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
+    if finalizers.iter().any(|name| name == FINALIZER) == wanted {
+        return Ok(());
+    }
+    finalizers.retain(|name| name != FINALIZER);
+    if wanted {
+        finalizers.push(FINALIZER.to_owned());
+    }
+    // With the version it was read at, so that nobody else's finalizer is lost.
+    let patch = json!({"metadata": {
+        "uid": metadata.uid, "resourceVersion": metadata.resource_version, "finalizers": finalizers,
+    }});
+    let api: Api<SmscFrontend> = Api::namespaced(client.clone(), namespace);
+    match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(error),
     }
 }
