@@ -133,6 +133,7 @@ impl Reader<'_> {
             owned.config_maps.extend(written.map(|written| written.metadata));
         }
         let config = owned.config_maps.iter().find(|meta| meta.name.as_ref() == Some(&self.names.config));
+        let version = config.and_then(|meta| meta.resource_version.clone());
         let polling = config.and_then(|meta| annotation(meta, POLLING_MAP));
         let polling = polling.unwrap_or_else(|| remembered(locations));
         let generations = config.and_then(|meta| annotation(meta, GENERATIONS)).unwrap_or_default();
@@ -148,10 +149,11 @@ impl Reader<'_> {
         let wanted = pods.iter().filter(|pod| !silent.contains(&pod.uid)).filter(|pod| {
             leaving.contains(&pod.ordinal) || ending(pod) || (pod.ready && !known.contains(&pod.uid))
         });
+        let version = version.unwrap_or_default();
         let mut told = BTreeMap::new();
         let mut awaited = BTreeSet::new();
         for pod in wanted {
-            match self.pods.ask(self.key, pod) {
+            match self.pods.ask(self.key, pod, &version) {
                 Some(answer) => told.extend([(pod.ordinal, answer)]),
                 None => awaited.extend([pod.ordinal]),
             }

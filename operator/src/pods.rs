@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use smsc_backend::FrontendRegistration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::names::{ADMIN_PORT, GENERATION, MOST_PODS};
 use crate::pokes::Pokes;
@@ -19,6 +20,8 @@ use crate::registrar::Key;
 
 /// A pod that does not answer within this is asked again in a later pass.
 const LIMIT: Duration = Duration::from_secs(2);
+/// How long a pod that has answered is left alone; less than the time after which passes come again while a queue moves.
+const REST: Duration = Duration::from_millis(900);
 /// More than any status has.
 const LARGEST: usize = 1 << 20;
 /// Pods asked at once; more wait for their turn.
@@ -133,8 +136,10 @@ pub struct Pods {
 
 enum Answer {
     Awaited,
-    /// None: it did not answer, or not as a frontend does.
-    Came(Option<Told>),
+    /// To a question at this version of the files. None: it did not answer, or not as a frontend does.
+    Came(String, Option<Told>),
+    /// Handed out: not asked again at this version before then, or pods that answer in turn would be asked without end.
+    Rests(String, Instant),
 }
 
 impl Pods {
@@ -153,27 +158,37 @@ impl Pods {
 
     /// What a pod of the resource `key` has answered since this was called before: handed out once. If there is none, it is
     /// asked, and [`Self::answered`] tells when it is worth coming back. The inner none is a pod that does not answer.
-    pub fn ask(&self, key: &Key, pod: &Seen) -> Option<Option<Told>> {
+    ///
+    /// `version` is that of the files: an answer to a question that was put at another one is worth nothing, for a file that
+    /// is as it was before has its old generation again.
+    pub fn ask(&self, key: &Key, pod: &Seen, version: &str) -> Option<Option<Told>> {
         let mut answers = locked(&self.answers);
         match answers.remove(&pod.uid) {
-            Some(Answer::Came(told)) => return Some(told),
+            Some(Answer::Came(at, told)) if at == version => {
+                answers.insert(pod.uid.clone(), Answer::Rests(at, Instant::now() + REST));
+                return Some(told);
+            }
+            Some(Answer::Rests(at, until)) if at == version && Instant::now() < until => {
+                answers.insert(pod.uid.clone(), Answer::Rests(at, until));
+                return None;
+            }
             Some(Answer::Awaited) => {
                 answers.insert(pod.uid.clone(), Answer::Awaited);
                 return None;
             }
-            None => {}
+            Some(Answer::Came(..) | Answer::Rests(..)) | None => {}
         }
         if answers.len() >= MOST {
             // Answers that nobody came for: their pods are gone.
             answers.retain(|_, answer| matches!(answer, Answer::Awaited));
         }
         answers.insert(pod.uid.clone(), Answer::Awaited);
-        let (pods, key, pod) = (self.clone(), key.clone(), pod.clone());
+        let (pods, key, pod, at) = (self.clone(), key.clone(), pod.clone(), version.to_owned());
         tokio::spawn(async move {
             let turn = pods.turns.acquire().await;
             let told = pods.status(&pod).await;
             drop(turn);
-            locked(&pods.answers).insert(pod.uid, Answer::Came(told));
+            locked(&pods.answers).insert(pod.uid, Answer::Came(at, told));
             pods.answered.push(key);
         });
         None
@@ -272,7 +287,7 @@ mod tests {
         assert_eq!(Seen::of(&pod, "home-1"), Some(Seen { ready: false, ..expected }));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_answer_is_handed_out_once_and_then_asked_for_anew() {
         use futures_util::StreamExt as _;
         let pods = Pods::new().expect("a client");
@@ -289,9 +304,17 @@ mod tests {
         };
         let mut answered = Box::pin(pods.answered());
         for _ in 0..2 {
-            assert!(pods.ask(&key, &nowhere).is_none() && pods.ask(&key, &nowhere).is_none());
+            assert!(pods.ask(&key, &nowhere, "1").is_none() && pods.ask(&key, &nowhere, "1").is_none());
             assert_eq!(answered.next().await, Some(key.clone()));
-            assert!(matches!(pods.ask(&key, &nowhere), Some(None)), "it has no address yet");
+            assert!(matches!(pods.ask(&key, &nowhere, "1"), Some(None)), "it has no address yet");
+            assert!(pods.ask(&key, &nowhere, "1").is_none());
+            let asked_at_once = tokio::time::timeout(REST, answered.next()).await;
+            assert_eq!(asked_at_once.ok(), None, "it rests");
         }
+        assert!(pods.ask(&key, &nowhere, "1").is_none());
+        assert_eq!(answered.next().await, Some(key.clone()));
+        assert!(pods.ask(&key, &nowhere, "2").is_none(), "it was asked before the files changed");
+        assert_eq!(answered.next().await, Some(key.clone()));
+        assert!(pods.ask(&key, &nowhere, "2").is_some());
     }
 }
