@@ -100,15 +100,22 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Makes kubelets refresh the files of pods whose file has changed.
+    /// Makes kubelets refresh the files of pods whose file has changed from `before`. A pod that started with its file as it
+    /// is needs no word.
     ///
     /// # Errors
     /// The first refusal; a pod that is gone is none.
-    pub async fn refresh(&self, pods: &[Seen], generations: &BTreeMap<u8, String>) -> Result<(), Refused> {
+    pub async fn refresh(
+        &self,
+        pods: &[Seen],
+        before: &BTreeMap<u8, String>,
+        generations: &BTreeMap<u8, String>,
+    ) -> Result<(), Refused> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace);
         for pod in pods {
             let Some(generation) = generations.get(&pod.ordinal) else { continue };
-            if pod.generation.as_ref() == Some(generation) {
+            let told = pod.generation.as_ref().or_else(|| before.get(&pod.ordinal));
+            if told == Some(generation) {
                 continue;
             }
             let patch = json!({"metadata": {"uid": pod.uid, "annotations": {GENERATION: generation}}});

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::api::ObjectMeta;
@@ -24,6 +24,9 @@ use crate::pokes::Pokes;
 use crate::registrar::{Account, Key, Registrar};
 use crate::settings::Settings;
 
+/// How long it is believed that a kind is installed, or not.
+const KINDS_KNOWN: Duration = Duration::from_secs(300);
+
 /// What all passes share.
 pub(super) struct Context {
     pub(super) client: Client,
@@ -38,6 +41,8 @@ pub(super) struct Context {
     pub(super) transitions: Transitions,
     memories: Mutex<HashMap<Key, Memory>>,
     claims: Mutex<Claims>,
+    /// Whether PodMonitors are known to the cluster, and when that was asked.
+    pod_monitors: Mutex<Option<(bool, Instant)>>,
     /// Resources whose location another one has: they are looked at again when any resource changes or goes.
     conflicted: Mutex<BTreeSet<Key>>,
 }
@@ -57,8 +62,6 @@ pub(super) struct Memory {
     pub(super) status: Option<SmscFrontendStatus>,
     /// Passes that failed since the last that did not.
     pub(super) failures: u32,
-    /// Whether PodMonitors are known to the cluster, and when that was asked.
-    pub(super) pod_monitors: Option<(bool, Instant)>,
     /// When it was first seen that the resource is going.
     pub(super) going: Option<Timestamp>,
     /// When the last pod of a resource that is going was gone.
@@ -92,6 +95,7 @@ impl Context {
             pokes: scopes.iter().map(|_| Arc::default()).collect(),
             memories: Mutex::default(),
             claims: Mutex::default(),
+            pod_monitors: Mutex::default(),
             conflicted: Mutex::default(),
             client,
             settings,
@@ -122,6 +126,15 @@ impl Context {
         let others = self.resources();
         let others = others.iter().filter_map(|guarded| guarded.0.as_ref().ok());
         locked(&self.claims).holder(resource, others).is_some()
+    }
+
+    /// Whether PodMonitors are known to the cluster, if that was asked lately. `asked` is what was found just now.
+    pub(super) fn pod_monitors(&self, asked: Option<bool>) -> Option<bool> {
+        let mut known = locked(&self.pod_monitors);
+        if let Some(asked) = asked {
+            *known = Some((asked, Instant::now()));
+        }
+        known.filter(|(_, at)| at.elapsed() < KINDS_KNOWN).map(|(known, _)| known)
     }
 
     /// Has a resource looked at again.

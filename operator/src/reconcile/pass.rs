@@ -30,8 +30,6 @@ use crate::validate::{Surroundings, Validated, validate};
 const MOVING: Duration = Duration::from_secs(1);
 /// While pods start, what they mount is looked after this often: nothing tells that a Secret is gone.
 const STARTING: Duration = Duration::from_secs(30);
-/// How long it is believed that a kind is installed, or not.
-const KINDS_KNOWN: Duration = Duration::from_secs(300);
 
 /// One resource in one pass.
 pub(super) struct Pass<'a> {
@@ -114,7 +112,7 @@ impl<'a> Pass<'a> {
         let surroundings = Surroundings {
             image: self.context.settings.frontend_image.clone(),
             load_balancer: found.load_balancer(&self.names),
-            pod_monitors: self.pod_monitors(memory).await?,
+            pod_monitors: self.pod_monitors().await?,
         };
         let applied = match validate(self.resource, &surroundings, plan.polling.clone(), plan.files) {
             Ok(validated) => {
@@ -231,7 +229,7 @@ impl<'a> Pass<'a> {
             let config = of_pod(&validated.shared, ordinal, validated.polling.held_by(ordinal));
             Some((ordinal, config.generation?))
         });
-        apply.refresh(&found.pods, &generations.collect()).await?;
+        apply.refresh(&found.pods, &found.generations, &generations.collect()).await?;
         Ok(true)
     }
 
@@ -329,14 +327,12 @@ impl<'a> Pass<'a> {
         }
     }
 
-    async fn pod_monitors(&self, memory: &mut Memory) -> Result<bool, Refused> {
-        if let Some((known, at)) = memory.pod_monitors
-            && at.elapsed() < KINDS_KNOWN
-        {
+    async fn pod_monitors(&self) -> Result<bool, Refused> {
+        if let Some(known) = self.context.pod_monitors(None) {
             return Ok(known);
         }
         let known = self.reader().knows_pod_monitors().await?;
-        memory.pod_monitors = Some((known, Instant::now()));
+        self.context.pod_monitors(Some(known));
         Ok(known)
     }
 
