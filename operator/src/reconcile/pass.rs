@@ -192,6 +192,7 @@ impl<'a> Pass<'a> {
             facts.held = Some(Because::new(Reason::Paused, "spec.paused: nothing is written to the cluster"));
             return Ok(false);
         }
+        let registers = validated.replicas > 0 || !self.before(memory).locations.is_empty();
         let mut apply = Apply {
             client: &self.context.client,
             namespace: &self.key.namespace,
@@ -207,9 +208,9 @@ impl<'a> Pass<'a> {
             apply.services(&objects.relay, &objects.sip).await?;
             return Ok(false);
         }
-        // Pods register themselves as soon as they run.
+        // Pods register themselves as soon as they run; those that ran have left locations.
         let policy = self.resource.spec.deregistration.policy;
-        if policy == DeregistrationPolicy::Deregister && validated.replicas > 0 {
+        if policy == DeregistrationPolicy::Deregister && registers {
             self.finalizer(true).await?;
         }
         let live = found.owned.stateful_set.as_ref().map(|set| &set.metadata);
