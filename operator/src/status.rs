@@ -35,6 +35,8 @@ pub enum Reason {
     Registered,
     /// No pod is Ready yet, so there is nothing to register.
     NothingToRegister,
+    /// A pod is Ready and its location is on its way to the backend.
+    Registering,
     /// The backend was not reached or did not answer in time.
     BackendUnreachable,
     /// The backend refused: a token or certificate is missing or wrong.
@@ -67,6 +69,7 @@ impl Reason {
             Self::AddressPending => "AddressPending",
             Self::Registered => "Registered",
             Self::NothingToRegister => "NothingToRegister",
+            Self::Registering => "Registering",
             Self::BackendUnreachable => "BackendUnreachable",
             Self::BackendDenied => "BackendDenied",
             Self::BackendError => "BackendError",
@@ -201,8 +204,8 @@ fn waiting(facts: &Facts, asked: i32, complete: bool) -> Option<Because> {
     }
     (!complete).then(|| {
         let message = format!(
-            "{asked} pods asked for, {} there, {} Ready, {} up to date",
-            facts.replicas, facts.ready, facts.up_to_date
+            "{} of {asked} pods Ready, {} up to date, {} there",
+            facts.ready, facts.up_to_date, facts.replicas
         );
         Because::new(Reason::RollingOut, message)
     })
@@ -222,6 +225,12 @@ fn backend(facts: &Facts) -> (ConditionStatus, Because) {
                 "no location is registered yet: a pod registers once it is Ready",
             ),
         );
+    }
+    let own = facts.locations.iter().filter(|location| location.state == LocationState::Registered).count();
+    let ready = usize::try_from(facts.ready).unwrap_or(0);
+    if own < ready {
+        let message = format!("the backend has the locations of {own} of {ready} Ready pods");
+        return (ConditionStatus::Unknown, Because::new(Reason::Registering, message));
     }
     let message = match registered {
         1 => "the backend has 1 location".to_owned(),

@@ -105,6 +105,17 @@ fn a_resource_that_runs_as_asked_is_ready_and_says_where() {
 }
 
 #[test]
+fn the_backend_has_every_location_only_when_no_ready_pod_waits_for_its_own() {
+    let two = Facts { replicas: 2, ready: 2, up_to_date: 2, startable: 2, ..running() };
+    let later = status(&resource(None), &two, at(0));
+    let condition =
+        later.conditions.into_iter().find(|condition| condition.kind == ConditionType::BackendRegistered);
+    let told = condition.map(|condition| (condition.status, condition.reason, condition.message));
+    let message = "the backend has the locations of 1 of 2 Ready pods".to_owned();
+    assert_eq!(told, Some((ConditionStatus::Unknown, "Registering".to_owned(), message)));
+}
+
+#[test]
 fn a_second_pass_that_finds_the_same_writes_the_same() {
     let first = status(&resource(None), &running(), at(0));
     assert_eq!(status(&resource(Some(first.clone())), &running(), at(600)), first);
@@ -126,7 +137,7 @@ fn a_transition_time_moves_only_with_its_own_condition() {
             (ConditionType::AddressResolved, &at(0)),
         ]
     );
-    assert_eq!(later.conditions[0].message, "1 pods asked for, 1 there, 0 Ready, 1 up to date");
+    assert_eq!(later.conditions[0].message, "0 of 1 pods Ready, 1 up to date, 1 there");
 }
 
 #[test]

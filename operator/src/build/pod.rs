@@ -1,6 +1,5 @@
 //! The pod template: one container, everything it reads mounted, nothing it could misuse.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::DeepMerge as _;
@@ -10,7 +9,7 @@ use k8s_openapi::api::core::v1::{
     PodAntiAffinity, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecretVolumeSource,
     SecurityContext, SleepAction, Volume, VolumeMount, WeightedPodAffinityTerm,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use smsc_config::Config;
 use smsc_crds::{CaSource, ExposureType, PullPolicy, Transport};
@@ -147,34 +146,24 @@ fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// On different nodes: if possible; with the node's own ports, always, also from frontends of other resources.
+/// On different nodes: if possible; with the node's own ports, always. Frontends of other resources need no word: the
+/// scheduler never puts two pods with the same ports on the network of one node, and others may stand beside them.
 fn apart(resource: &Validated, on_node: bool) -> Affinity {
-    let hosts = |selector: LabelSelector| PodAffinityTerm {
-        label_selector: Some(selector),
+    let term = PodAffinityTerm {
+        label_selector: Some(pods(resource)),
         topology_key: "kubernetes.io/hostname".to_owned(),
         ..PodAffinityTerm::default()
     };
-    let frontends = LabelSelector {
-        match_labels: Some(BTreeMap::from([(
-            "app.kubernetes.io/name".to_owned(),
-            "smsc-frontend".to_owned(),
-        )])),
-        ..LabelSelector::default()
-    };
     let apart = if on_node {
-        let everywhere = Some(LabelSelector::default());
         PodAntiAffinity {
-            required_during_scheduling_ignored_during_execution: Some(vec![PodAffinityTerm {
-                namespace_selector: everywhere,
-                ..hosts(frontends)
-            }]),
+            required_during_scheduling_ignored_during_execution: Some(vec![term]),
             ..PodAntiAffinity::default()
         }
     } else {
         PodAntiAffinity {
             preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
                 weight: 100,
-                pod_affinity_term: hosts(pods(resource)),
+                pod_affinity_term: term,
             }]),
             ..PodAntiAffinity::default()
         }
