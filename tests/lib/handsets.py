@@ -1,7 +1,7 @@
 """Many handsets and their S-CSCF at one UDP socket, for traffic that goes on while pods come and go.
 
 Every request is repeated as RFC 3261 §17.1.2 wants it until it is answered, and every message for a handset gets its
-RP-ACK. Texts are UCS-2, so that they can be read here without a codec.
+RP-ACK. Texts are letters, digits and spaces, so that little of a codec is needed here.
 """
 
 import itertools
@@ -162,17 +162,23 @@ class Handsets:
             self.delivered.append((text, peer[0]))
             msisdn = re.match(r"MESSAGE sip:\+(\d+)@", message.start_line).group(1)
             self._message(f"report {text}", msisdn, bytes([2, reference]), self._reports_to(peer), f"In-Reply-To: {message['Call-ID']}")
-        elif kind == RP_ACK:
-            self.accepted.append(self._texts[message["In-Reply-To"]])
-        elif kind == RP_ERROR:
-            self.refused.append((self._texts[message["In-Reply-To"]], message.body[3] & 0x7F))
+            return
+        text = self._texts.get(message["In-Reply-To"])
+        if text is not None and kind == RP_ACK:
+            self.accepted.append(text)
+        elif text is not None and kind == RP_ERROR:
+            self.refused.append((text, message.body[3] & 0x7F))
 
 
 def text_of(rpdu):
-    """The text of an SMS-DELIVER in UCS-2 (TS 24.011 §7.3.1.1, TS 23.040 §9.2.2.1)."""
+    """The text of an SMS-DELIVER, in UCS-2 or the default alphabet (TS 24.011 §7.3.1.1, TS 23.040 §9.2.2.1)."""
     at = 2
     for _ in range(2):  # RP-OA, RP-DA
         at += 1 + rpdu[at]
     tpdu = rpdu[at + 1:]
-    at = 3 + (tpdu[1] + 1) // 2 + 9  # TP-OA; TP-PID, TP-DCS, TP-SCTS
-    return tpdu[at + 1:at + 1 + tpdu[at]].decode("utf-16-be")
+    at = 3 + (tpdu[1] + 1) // 2  # TP-PID, behind TP-OA
+    coding, length, data = tpdu[at + 1], tpdu[at + 9], tpdu[at + 10:]
+    if coding == 8:
+        return data[:length].decode("utf-16-be")
+    septets = int.from_bytes(data, "little")
+    return "".join(chr(septets >> 7 * k & 0x7F) for k in range(length))

@@ -212,7 +212,8 @@ class FakeBackend:
     """tests/peers/fake_backend.py: the contract's other side, written by others than the frontend."""
 
     def __init__(self, case, *options):
-        self.process = case.start("backend", [sys.executable, ROOT / "tests/peers/fake_backend.py", *options])
+        name = f"backend{sum(one.name.startswith('backend') for one in case.started) or ''}"
+        self.process = case.start(name, [sys.executable, ROOT / "tests/peers/fake_backend.py", *options])
         self.case = case
         said = case.eventually("readiness of the fake backend", lambda: "READY " in self.process.output() and self.process.output())
         self.url = said.split()[1]

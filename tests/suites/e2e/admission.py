@@ -19,6 +19,10 @@ PATH = f"{GROUP}/namespaces/{NAMESPACE}/smscfrontends"
 class Admission(Case):
     @classmethod
     def setUpClass(cls):
+        file = ROOT / "crds/smscfrontends.yaml"
+        CLUSTER.kubectl("apply", "-f", file)
+        cls.addClassCleanup(CLUSTER.kubectl, "delete", "-f", file)  # what follows begins without it
+        CLUSTER.kubectl("wait", "--for=condition=Established", "-f", file)
         CLUSTER.kubectl("create", "namespace", NAMESPACE)
         cls.addClassCleanup(CLUSTER.kubectl, "delete", "namespace", NAMESPACE)
 
