@@ -59,11 +59,17 @@ impl Peers {
         match request.send().await.and_then(reqwest::Response::error_for_status) {
             Ok(answer) => answer.json().await.unwrap_or(RelayVerdict::Failed),
             Err(error) => {
-                tracing::info!(ordinal, %error, "relay");
+                tracing::info!(ordinal, error = causes(&error), "relay");
                 RelayVerdict::Failed
             }
         }
     }
+}
+
+/// An error with its causes: alone it does not say whether the peer's name, its port or its answer was missing.
+fn causes(error: &dyn std::error::Error) -> String {
+    let all = std::iter::successors(Some(error), |error| error.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[derive(Clone)]
