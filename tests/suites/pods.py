@@ -3,8 +3,10 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +17,37 @@ from harness import ALICE, BOB, DOMAIN, LOCATION, Case, FakeBackend, Frontend, b
 
 SECOND = LOCATION.replace("smsc01", "smsc01-1")
 SUBMIT = bytes.fromhex("01070c914477000920220000a708e8329bfd066dca")
+
+
+class Forwarder:
+    """Takes connections at one address and hands what they bring on to another, and back."""
+
+    def __init__(self, at, to):
+        self._listener = socket.create_server(at)
+        self._to = to
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self):
+        self._listener.close()
+
+    def _run(self):
+        while True:
+            try:
+                near = self._listener.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(self._to)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _copy(one, other):
+        try:
+            while octets := one.recv(65536):
+                other.sendall(octets)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # closed at either end
 
 
 class Pods(Case):
@@ -30,13 +63,14 @@ class Pods(Case):
             name=f"pod{ordinal}", more=f"ordinal: {ordinal}\nsc_address: '447700900999'\n" + more,
         )
 
-    def pair(self):
-        """Two pods that relay to each other: adjacent addresses of the loopback network, one port."""
+    def pair(self, *, peers_of_second=None):
+        """Two pods that relay to each other: adjacent addresses of the loopback network, one port. The second may have
+        another for its peers."""
         port = free_port()
         pods = []
         for ordinal in (0, 1):
             relay = (
-                f"relay: {{listen: '127.0.1.{ordinal}:{port}', peers: 'http://127.0.1.{{ordinal}}:{port}', "
+                f"relay: {{listen: '127.0.1.{ordinal}:{port}', peers: 'http://127.0.1.{{ordinal}}:{ordinal and peers_of_second or port}', "
                 f"key_files: [{self.dir}/key]}}\nsip: {{report_uri: 'sip:smsc@{LOCATION}'}}\n"
             )
             pods.append(self.pod(ordinal, more=relay))
@@ -74,6 +108,17 @@ class ReportsAtAnotherPod(Pods):
         call_id = self.core.send(second.sip, bytes([2, delivery.body[1]]))
         self.assertEqual(202, self.core.final(call_id))
         self.assertEqual(["delivered"], [outcome["status"] for outcome in self.outcomes()])
+
+    def test_an_owner_that_was_not_reached_is_told_soon_and_sends_the_next_message(self):
+        """As after the start of a pod, when its name is not known yet; without, the handset would wait for TR1N."""
+        port = free_port()
+        first, second = self.pair(peers_of_second=port)
+        self.enqueue(), self.enqueue()
+        delivery = self.core.receive_request()
+        self.assertEqual(202, self.core.report(second.sip, delivery))
+        self.assertEqual(["delivered"], [outcome["status"] for outcome in self.outcomes()])
+        self.keep(Forwarder(("127.0.1.0", port), ("127.0.1.0", self.relay_port)))
+        self.assertNotEqual(delivery["Call-ID"], self.core.receive_request(seconds=20)["Call-ID"])
 
     def test_a_pod_completes_the_delivery_of_one_that_was_killed(self):
         first, second = self.pair()
