@@ -71,7 +71,7 @@ class Changes(World):
         self.assertEqual("pod.overrides: spec.containerz is not a field of a PodTemplateSpec", message)
         self.assertEqual(("False", "InvalidSpec"), self.conditions()["Ready"])
         self.assertEqual({}, self.versions())
-        self.assertEqual({"InvalidSpec": 1}, self.events())
+        self.eventually("the event", lambda: self.events() == {"InvalidSpec": 1})
 
         label = {"metadata": {"labels": {"app.kubernetes.io/instance": "other"}}, "spec": {"containerz": None}}
         self.change("smscfrontends", {"spec": {"pod": {"overrides": label}}})

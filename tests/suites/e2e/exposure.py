@@ -15,7 +15,7 @@ class Locations(World):
         message = self.await_condition("Stalled", "True", "LocationConflict", "second")
         self.assertEqual(f"{self.namespace}/home has {location(1)} or an ordinal of it at this backend already", message)
         self.assertEqual([], self.list("statefulsets", "app.kubernetes.io/instance=second") + self.list("services", "app.kubernetes.io/instance=second"))
-        self.assertEqual({"LocationConflict": 1}, self.events("second"))
+        self.eventually("the event", lambda: self.events("second") == {"LocationConflict": 1})
         self.assertEqual(("True", "AsSpecified"), self.conditions()["Ready"])
         self.delete("smscfrontends")
         self.ready("second")

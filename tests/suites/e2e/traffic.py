@@ -62,13 +62,17 @@ class UnderTraffic(World):
         traffic.stop()
         once = {text: 1 for text in traffic.texts}
         self.eventually("the end of every request", self.handsets.settled, seconds=60)
-        self.eventually("every delivery", lambda: len(set(text for text, _ in self.handsets.delivered)) >= len(once), seconds=60)
-        self.eventually("every status", lambda: all("delivered" in told for told in self.outcomes().values()), seconds=60)
+        self.assertEqual([], [final for final in self.handsets.finals if final[1] not in (200, 202)], "requests without success")
+        try:
+            self.eventually("every delivery", lambda: len(set(text for text, _ in self.handsets.delivered)) >= len(once), seconds=60)
+            self.eventually("every status", lambda: all("delivered" in told for told in self.outcomes().values()), seconds=60)
+        except AssertionError as late:
+            missing = sorted(set(once) - {text for text, _ in self.handsets.delivered})
+            self.fail(f"{late}: {missing[:9]} {self.handsets.refused[:5]} {[one for one in self.backend.state()['messages'] if one['state'] != 'delivered'][:5]}")
         self.assertEqual(once, dict(collections.Counter(self.handsets.accepted)), "RP-ACKs to the sender")
         self.assertEqual(once, dict(collections.Counter(text for text, _ in self.handsets.delivered)), "deliveries")
         self.assertEqual({text: ["delivered"] for text in once}, self.outcomes())
         self.assertEqual([], self.handsets.refused)
-        self.assertEqual([], [final for final in self.handsets.finals if final[1] not in (200, 202)])
         print(f"{self._testMethodName}: {len(once)} messages")
 
 
