@@ -11,7 +11,7 @@ from kubernetes import path
 
 from .world import CLUSTER, World, location
 
-HANDSETS = [f"4477009005{number:02}" for number in range(12)]
+HANDSETS = [f"4477009005{number:02}" for number in range(36)]
 PAUSE = 0.1  # seconds from one submission to the next
 
 
@@ -45,9 +45,10 @@ class UnderTraffic(World):
         return self.keep(Traffic(self.handsets, [msisdn for ordinal in ordinals for msisdn in self.register_at(ordinal)]))
 
     def register_at(self, ordinal):
-        """Four handsets of a pod. They stay with its location: a backend without leases may give what is in the air a second
-        time to the location that a handset moves to."""
-        registered = HANDSETS[4 * ordinal:4 * ordinal + 4]
+        """Twelve handsets of a pod, so that none gets 32 messages in 3 × tr1n, beyond which the next waits (design §11). They
+        stay with its location: a backend without leases may give what is in the air a second time to the location that a
+        handset moves to."""
+        registered = HANDSETS[12 * ordinal:12 * ordinal + 12]
         for msisdn in registered:
             self.assertEqual(200, self.handsets.register(msisdn, to=self.sip(ordinal)))
         return registered
