@@ -136,7 +136,7 @@ impl Reader<'_> {
         let version = config.and_then(|meta| meta.resource_version.clone());
         let polling = config.and_then(|meta| annotation(meta, POLLING_MAP));
         let polling = polling.unwrap_or_else(|| remembered(locations));
-        let generations = config.and_then(|meta| annotation(meta, GENERATIONS)).unwrap_or_default();
+        let generations = config.map(generations).unwrap_or_default();
         let mut pods: Vec<Seen> =
             owned.pods.iter().filter_map(|pod| Seen::of(pod, &self.names.workload)).collect();
         pods.sort_by_key(|pod| pod.ordinal);
@@ -241,6 +241,11 @@ fn left(holder: &Holder) -> Option<u8> {
         Holder::Leaving(ordinal) => Some(*ordinal),
         Holder::Held(_) => None,
     }
+}
+
+/// The generation of each ordinal's file, as a ConfigMap says.
+pub(crate) fn generations(config_map: &ObjectMeta) -> BTreeMap<u8, String> {
+    annotation(config_map, GENERATIONS).unwrap_or_default()
 }
 
 fn annotation<T: DeserializeOwned>(metadata: &ObjectMeta, key: &str) -> Option<T> {

@@ -94,15 +94,23 @@ pub async fn tell(recorder: &Recorder, reference: &ObjectReference, because: &Be
 /// What is to be told of conditions that were `before` and are `after`.
 #[must_use]
 pub fn told(before: &[Condition], after: &[Condition]) -> Vec<Event> {
-    after.iter().filter_map(|condition| transition(before, after, condition)).collect()
+    changed(before, after).filter_map(|(old, condition)| transition(old, after, condition)).collect()
 }
 
-fn transition(before: &[Condition], after: &[Condition], condition: &Condition) -> Option<Event> {
+/// Each condition whose status or reason is another than `before`, beside what it was: what events and the log tell.
+pub fn changed<'a>(
+    before: &'a [Condition],
+    after: &'a [Condition],
+) -> impl Iterator<Item = (Option<&'a Condition>, &'a Condition)> {
+    after.iter().filter_map(|condition| {
+        let old = before.iter().find(|old| old.kind == condition.kind);
+        let same = old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
+        (!same).then_some((old, condition))
+    })
+}
+
+fn transition(old: Option<&Condition>, after: &[Condition], condition: &Condition) -> Option<Event> {
     let of = |kind| after.iter().find(move |condition| condition.kind == kind);
-    let old = before.iter().find(|old| old.kind == condition.kind);
-    if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
-        return None;
-    }
     let stalled = of(ConditionType::Stalled).is_some_and(|stalled| stalled.status == ConditionStatus::True);
     let (warning, action) = match (condition.kind, condition.status) {
         (ConditionType::Ready, ConditionStatus::True) => (false, "Reconcile"),

@@ -17,7 +17,7 @@ use crate::apply::{Apply, Refused};
 use crate::build::build;
 use crate::caches::Owned;
 use crate::config::of_pod;
-use crate::dereference::{Found, Reader};
+use crate::dereference::{Found, Reader, generations};
 use crate::names::Names;
 use crate::plan::{Known, Plan, plan, shown};
 use crate::pods::{Seen, Told};
@@ -192,6 +192,7 @@ impl<'a> Pass<'a> {
             facts.held = Some(Because::new(Reason::Paused, "spec.paused: nothing is written to the cluster"));
             return Ok(false);
         }
+        // Pods register themselves as soon as they run; those that ran have left locations.
         let registers = validated.replicas > 0 || !self.before(memory).locations.is_empty();
         let mut apply = Apply {
             client: &self.context.client,
@@ -208,7 +209,6 @@ impl<'a> Pass<'a> {
             apply.services(&objects.relay, &objects.sip).await?;
             return Ok(false);
         }
-        // Pods register themselves as soon as they run; those that ran have left locations.
         let policy = self.resource.spec.deregistration.policy;
         if policy == DeregistrationPolicy::Deregister && registers {
             self.finalizer(true).await?;
@@ -226,11 +226,8 @@ impl<'a> Pass<'a> {
             let template = |set: &StatefulSet| set.spec.clone().map(|spec| spec.template).unwrap_or_default();
             facts.rollout = rollout(&template(&running), &template(&written), before.as_ref(), &after);
         }
-        let generations = (0..validated.files).filter_map(|ordinal| {
-            let config = of_pod(&validated.shared, ordinal, validated.polling.held_by(ordinal));
-            Some((ordinal, config.generation?))
-        });
-        apply.refresh(&found.pods, &found.generations, &generations.collect()).await?;
+        let generations = generations(&objects.config_map.metadata);
+        apply.refresh(&found.pods, &found.generations, &generations).await?;
         Ok(true)
     }
 

@@ -9,7 +9,7 @@ use smsc_crds::{SmscFrontend, SmscFrontendStatus};
 use super::context::Memory;
 use super::pass::Pass;
 use crate::apply::Refused;
-use crate::events::Transition;
+use crate::events::{Transition, changed};
 use crate::names::{FINALIZER, STATUS_MANAGER};
 use crate::status::{Facts, status};
 
@@ -38,12 +38,7 @@ impl Pass<'_> {
             Err(source) => return Err(Refused { what: "status".to_owned(), source }),
         }
         let before = resource.status.unwrap_or_default().conditions;
-        for (old, condition) in new.conditions.iter().filter_map(|condition| {
-            let old = before.iter().find(|old| old.kind == condition.kind);
-            let same =
-                old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
-            (!same).then_some((old, condition))
-        }) {
+        for (old, condition) in changed(&before, &new.conditions) {
             tracing::info!(
                 namespace = self.key.namespace,
                 name = self.key.name,
